@@ -1,0 +1,6 @@
+"""``python -m cmx``."""
+
+from cmx.cli.main import entry
+
+if __name__ == "__main__":
+    entry()
