@@ -1,0 +1,117 @@
+"""References such as ``model/resnet50[onnx]>=1.5,<2``, and the versions they range over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cmx.errors import UsageError
+
+COMPONENT_KINDS = ("action", "dataset", "model", "software-detect", "workflow")
+KINDS = (*COMPONENT_KINDS, "software")
+
+_PATTERN = re.compile(
+    r"(?:(?P<kind>[a-z][a-z0-9-]*)/)?"
+    r"(?P<name>[a-z0-9][a-z0-9._-]*?)"
+    r"(?:\[(?P<variant>[a-z0-9][a-z0-9._-]*)\])?"
+    r"\s*(?P<specifier>(?:[<>=!~].*)?)"
+)
+
+
+@dataclass(frozen=True, order=True)
+class Reference:
+    """``kind/name``, with an optional variant and an optional range of versions (PEP 440 specifiers).
+
+    In ``model/…``, ``dataset/…``, ``action/…``, ``workflow/…`` and ``software-detect/…`` the version is the
+    component's; in ``software/…`` it is that of the software itself, however it is had.
+    """
+
+    kind: str
+    name: str
+    specifier: str = ""
+    variant: str = ""
+
+    @classmethod
+    def parse(cls, text: str, *, kind: str = "") -> Reference:
+        """Read a reference; ``kind`` is what it means when it names none.
+
+        Raises UsageError for anything that is not a reference, an unknown kind, or a bad specifier.
+        """
+        match = _PATTERN.fullmatch(text.strip())
+        if not match:
+            raise UsageError(f"{text!r} is not a reference", hint="write kind/name, as in model/resnet50>=1.5,<2")
+        found = match["kind"] or kind
+        if not found:
+            raise UsageError(f"{text!r} does not say of which kind it is", hint=f"write {'|'.join(KINDS)}/{text}")
+        if found not in KINDS:
+            from cmx.errors import nearest
+
+            raise UsageError(f"{text!r}: unknown kind {found!r}", hint=nearest(found, KINDS))
+        return cls(found, match["name"], _normalise(match["specifier"], text), match["variant"] or "")
+
+    @property
+    def key(self) -> str:
+        """``kind/name``."""
+        return f"{self.kind}/{self.name}"
+
+    def admits(self, version: str) -> bool:
+        """Whether the range holds ``version``; pre-releases only where the range names one."""
+        return admits(self.specifier, version)
+
+    def __str__(self) -> str:
+        variant = f"[{self.variant}]" if self.variant else ""
+        return f"{self.key}{variant}{self.specifier}"
+
+
+def _normalise(specifier: str, text: str) -> str:
+    if not specifier:
+        return ""
+    from packaging.specifiers import InvalidSpecifier
+
+    try:
+        _specifier_set(specifier)
+    except InvalidSpecifier as error:
+        raise UsageError(f"{text!r}: {error}", hint="ranges are written as in >=1.5,<2 or ==1.4.*") from error
+    return ",".join(part.strip().replace(" ", "") for part in specifier.split(",") if part.strip())
+
+
+@lru_cache(maxsize=4096)
+def _specifier_set(specifier: str):  # type: ignore[no-untyped-def]
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(specifier)
+
+
+@lru_cache(maxsize=65536)
+def admits(specifier: str, version: str) -> bool:
+    """Whether a range (PEP 440 specifiers, "" for any) holds a version.
+
+    A version that is not PEP 440 (of a tool) is compared by its leading numbers: "14.0.6-debian" as 14.0.6.
+    A pre-release is held only by a range that names one, or by a range of exactly it.
+    """
+    comparable = version_key(version)
+    if not specifier:
+        return not comparable.is_prerelease
+    return bool(_specifier_set(specifier).contains(comparable))
+
+
+_LEADING_NUMBERS = re.compile(r"\D*(\d+(?:\.\d+)*)")
+
+
+@lru_cache(maxsize=65536)
+def version_key(version: str):  # type: ignore[no-untyped-def]
+    """What versions are ordered by: PEP 440 where it can be read so, else the leading numbers, else 0."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version)
+    except InvalidVersion:
+        match = _LEADING_NUMBERS.match(version)
+        return Version(match[1]) if match else Version("0")
+
+
+def newest(versions: Iterable[str]) -> list[str]:
+    """The versions, newest first."""
+    return sorted(versions, key=version_key, reverse=True)
