@@ -1,0 +1,75 @@
+"""Where the files of models and datasets come from.
+
+A source is a mapping from a component's file; its first key names the kind, and each kind is one module of
+this package with ``fetch``, ``stored``, ``held`` and ``describe``. A new kind is one new file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from cmx.errors import ComponentInvalid, nearest
+from cmx.install.sources.fetched import Fetched, Fetching
+from cmx.reporter import Reporter
+from cmx.store import Store
+
+__all__ = ["Fetched", "Fetching", "describe_source", "fetch", "held", "kinds", "stored"]
+
+_NOT_KINDS = frozenset({"fetched"})
+
+
+class _Kind(Protocol):
+    def fetch(self, source: Mapping[str, Any], fetching: Fetching) -> Fetched: ...
+    def stored(self, source: Mapping[str, Any], fetching: Fetching) -> Fetched | None: ...
+    def held(self, source: Mapping[str, Any], store: Store) -> bool: ...
+    def describe(self, source: Mapping[str, Any]) -> str: ...
+
+
+def fetch(
+    source: Mapping[str, Any],
+    *,
+    store: Store,
+    folder: Path,
+    offline: bool = False,
+    reporter: Reporter | None = None,
+) -> Fetched:
+    """The files of a source, verified: from the store, or fetched into it; ``folder`` is the component's.
+
+    Two processes that want the same files fetch them once. Raises ComponentInvalid for a source that is
+    wrong, HashMismatch, Unavailable (no network, or offline and not in the store), StoreError.
+    """
+    kind = _kind(source, folder)
+    return kind.fetch(source, Fetching(store, folder, offline, reporter or Reporter()))
+
+
+def stored(source: Mapping[str, Any], *, store: Store, folder: Path) -> Fetched | None:
+    """The files of a source if they are here and are still what they were; hashes every byte, fetches nothing."""
+    return _kind(source, folder).stored(source, Fetching(store, folder, True, Reporter()))
+
+
+def held(source: Mapping[str, Any], *, store: Store) -> bool:
+    """Whether a source's files seem to be here: nothing is hashed, so it costs a stat. A hint for choosing."""
+    return _kind(source, Path()).held(source, store)
+
+
+def describe_source(source: Mapping[str, Any]) -> str:
+    """A source in one phrase: ``foolbox==3.3.4 (foolbox/data/imagenet_*.jpg)``."""
+    return _kind(source, Path()).describe(source)
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds of sources that there are."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NOT_KINDS))
+
+
+def _kind(source: Mapping[str, Any], folder: Path) -> _Kind:
+    name = str(next(iter(source), ""))
+    if name not in kinds():
+        raise ComponentInvalid(
+            f"{folder / 'component.yaml'}: source: {name!r} is not a kind of source", hint=nearest(name, kinds())
+        )
+    return cast(_Kind, importlib.import_module(f"{__name__}.{name}"))
