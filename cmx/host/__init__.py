@@ -1,0 +1,10 @@
+"""What the machine is (Host), all that is worth recording about it (Description), and who else was busy (Noise)."""
+
+from __future__ import annotations
+
+from cmx.host.accelerators import Accelerator
+from cmx.host.description import Description, Field, Unavailable, describe
+from cmx.host.machine import Host
+from cmx.host.noise import Noise, NoiseMonitor
+
+__all__ = ["Accelerator", "Description", "Field", "Host", "Noise", "NoiseMonitor", "Unavailable", "describe"]

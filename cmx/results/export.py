@@ -1,0 +1,118 @@
+"""Results for other programs: all of each as JSON, or one row each as CSV with the units in the columns' names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cmx.errors import StoreError, UsageError, nearest
+from cmx.files import write_atomically
+from cmx.host import Field
+from cmx.results.result import Result
+
+FORMATS = ("csv", "json")
+_BOUNDED = ("p50", "p90", "p95", "p99")
+# What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
+
+
+def to_json(results: Iterable[Result]) -> str:
+    """A list of result documents."""
+    return json.dumps([result.document() for result in results], ensure_ascii=False, indent=1) + "\n"
+
+
+def to_csv(results: Sequence[Result]) -> str:
+    """A header and one row each. What a result does not have is empty; text that a spreadsheet would calculate is
+    led by an apostrophe."""
+    rows = [row(result) for result in results]
+    names = list(dict.fromkeys(name for each in rows for name in each)) or list(_identity(None))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in each.items()} for each in rows)
+    return text.getvalue()
+
+
+def export(results: Sequence[Result], path: Path) -> None:
+    """Write results to a file, in the form that its ending names, all or nothing.
+
+    Raises UsageError for another ending, StoreError when it cannot be written.
+    """
+    text = as_text(results, path.suffix.lstrip(".").lower())
+    try:
+        write_atomically(path, text)
+    except (StoreError, OSError) as error:
+        raise StoreError(str(error), hint="name a file in a folder that you may write to, with room for it") from error
+
+
+def as_text(results: Sequence[Result], form: str) -> str:
+    """The results in one of FORMATS. Raises UsageError for another."""
+    if form not in FORMATS:
+        raise UsageError(f"cannot export as {form!r}: the forms are {', '.join(FORMATS)}", hint=nearest(form, FORMATS))
+    return to_csv(results) if form == "csv" else to_json(results)
+
+
+def row(result: Result) -> dict[str, Any]:
+    """A result as flat columns."""
+    return {
+        **_identity(result),
+        **_measurements(result),
+        **{f"accuracy_{name}": value for name, value in sorted(result.accuracy.items())},
+        **_machine(result),
+    }
+
+
+def _identity(result: Result | None) -> dict[str, Any]:
+    names = ("id", "created", "action", "workflow", "scenario", "status", "valid", "reasons", "key")
+    found = {name: getattr(result, name, None) for name in names}
+    roles = result.pins if result else {}
+    return {**found, **{role: roles.get(role) for role in ("model", "dataset", "framework")}}
+
+
+def _measurements(result: Result) -> dict[str, Any]:
+    metrics, latency = result.metrics, result.latency
+    percentiles: Mapping[str, Any] = (result.statistics or {}).get("percentiles", {})
+    return {
+        **{name: metrics.get(name) for name in ("queries", "samples", "batch_size", "threads", "verdict")},
+        "throughput_per_s": result.throughput,
+        **{f"latency_{name}_ns": getattr(latency, name) for name in latency.__dataclass_fields__},
+        **{f"latency_{name}_bound_ns": percentiles.get(name, {}).get("bound") for name in _BOUNDED},
+        "load_ns": metrics.get("load_ns"),
+        "memory_peak_bytes": max((step.outcome.get("memory_peak") or 0 for step in result.steps), default=0) or None,
+    }
+
+
+def _machine(result: Result) -> dict[str, Any]:
+    facts = ("distribution", "kernel", "libc", "architecture", "cpu_model", "cores", "threads", "governor")
+    values = {f"host_{name}": _fact(result, name) for name in facts}
+    noise = result.noise
+    return {
+        **values,
+        "host_memory_bytes": _fact(result, "memory"),
+        "load_average": noise.load if noise else None,
+        "other_cores": noise.other_cores if noise else None,
+        "noisy": result.noisy,
+    }
+
+
+def _fact(result: Result, name: str) -> Any:
+    field = result.host.fields.get(name)
+    return field.value if isinstance(field, Field) else None
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (tuple, list)):
+        value = "; ".join(map(str, value))
+    if not isinstance(value, str):
+        return value
+    # A bare carriage return ends a row for some readers, and Python's writer does not quote it.
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(_FORMULA) else text

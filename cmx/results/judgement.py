@@ -1,0 +1,48 @@
+"""Whether a run's numbers may be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmx.results.result import Step
+
+
+def measured(steps: Iterable[Step]) -> Step | None:
+    """The step that took times; None when none did."""
+    return next((step for step in steps if "throughput" in step.metrics or "latency" in step.metrics), None)
+
+
+def validated(steps: Iterable[Step]) -> Step | None:
+    """The step that checked the answers; None when none did."""
+    return next((step for step in steps if "accuracy" in step.metrics), None)
+
+
+def doubts(steps: Sequence[Step]) -> Iterator[str]:
+    """One sentence for each reason not to believe the numbers, from the steps that ran.
+
+    Times count only with LoadGen's VALID and with answers that were checked and right: a fast wrong answer is none.
+    """
+    for step in steps:
+        if step.status != "ok":
+            yield f"step {step.id} failed: {step.error or 'it left no outcome'}"
+    timed, checked = measured(steps), validated(steps)
+    if timed is not None:
+        yield from _verdict(timed)
+        if checked is None:
+            yield "the answers were not checked: no validation ran"
+    if checked is not None and not checked.metrics.get("passed", False):
+        yield _wrong_answers(checked.metrics)
+
+
+def _verdict(step: Step) -> Iterator[str]:
+    if step.metrics.get("valid") is not True:
+        why = "; ".join(map(str, step.metrics.get("invalid_reasons") or ())) or "it gave no reason"
+        yield f"LoadGen's verdict is {step.metrics.get('verdict', 'missing')}: {why}"
+
+
+def _wrong_answers(metrics: Mapping[str, Any]) -> str:
+    name, value, least = metrics.get("metric", "accuracy"), metrics.get("value"), metrics.get("at_least")
+    counted = f" ({metrics['correct']} of {metrics['count']})" if "correct" in metrics and "count" in metrics else ""
+    return f"the answers are not right: {name} is {value}{counted}, at least {least} was expected"
