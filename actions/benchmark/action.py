@@ -1,0 +1,125 @@
+"""Measure latency and throughput under a load scenario."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cmx.worker import ActionError, Context, Outcome, latency
+from cmx.worker.classification import measure_accuracy
+from cmx.worker.datasets import open_dataset
+from cmx.worker.inference import PictureLibrary, PredictorSut, describe_predictor, model_predictor
+from cmx.worker.loadgen import Report, Settings, open_engine, seeds
+from cmx.worker.predictors import Predictor
+
+# LoadGen prepares queries before it starts, by the latency it expects. Too many cost a little memory; too few end
+# the run early and make it invalid, so the warm-up's best time is taken for slower than the best to come.
+_FASTER_QUERIES = 2.0
+_FASTER_SAMPLES = 1.2
+
+
+def benchmark(
+    context: Context,
+    *,
+    scenario: str = "single-stream",
+    mode: str = "performance",
+    batch_size: int = 1,
+    duration: float = 10,
+    max_duration: float | None = None,
+    min_query_count: int = 100,
+    max_query_count: int | None = None,
+    expected_latency: float | None = None,
+    offline_expected_qps: float | None = None,
+    latency_percentile: float = 0.9,
+    performance_sample_count: int | None = None,
+    warm_up: int = 10,
+    threads: int = 1,
+    spinning: bool = False,
+    graph_optimisation: str = "all",
+) -> Outcome:
+    """Drive the model with LoadGen; metrics as the terminal's table and the record need them.
+
+    Spinning is off by default: one thread has nobody to wait for, and more threads that spin take the processor
+    from whatever else runs here, which measures the neighbours rather than the model.
+    """
+    if scenario == "single-stream" and batch_size != 1:
+        raise ActionError(
+            f"single-stream asks for one sample at a time, batch-size is {batch_size}", "--set scenario=offline"
+        )
+    predictor = model_predictor(context, threads=threads, spinning=spinning, graph_optimisation=graph_optimisation)
+    common = {"scenario": scenario, "mode": mode, "threads": threads, "batch_size": batch_size}
+    if mode == "accuracy":
+        return _accuracy(context, predictor, common)
+    dataset, model = open_dataset(context.role("dataset")), context.role("model").component
+    library = PictureLibrary(dataset, model.get("preprocess", ()), performance_sample_count)
+    sut = PredictorSut(predictor, library, batch_size)
+    library.load([0])
+    times = sut.warm_up(0, warm_up)
+    settings = Settings(
+        scenario=scenario,
+        mode=mode,
+        min_duration_ms=_milliseconds(duration),
+        max_duration_ms=_milliseconds(max_duration),
+        min_query_count=min_query_count,
+        max_query_count=max_query_count,
+        single_stream_target_latency_percentile=latency_percentile,
+        **_expectations(expected_latency, offline_expected_qps, min(times) / batch_size),
+        **seeds(context.seed),
+    )
+    report = open_engine()(sut, library, settings, context.output, context.progress)
+    context.progress.finish(report.samples, report.samples)
+    metrics = {**common, **_metrics(context, report, predictor), "warm_up": {"queries": warm_up, "latencies": times}}
+    return Outcome(_summary(report, scenario), metrics, files=[*report.files, _keep(context, report, scenario)])
+
+
+def _expectations(latency_s: float | None, qps: float | None, best_ns: float) -> dict[str, Any]:
+    """What LoadGen is told to expect: what the user says, or the best of the warm-up and a margin."""
+    return {
+        "single_stream_expected_latency_ns": max(1, round(latency_s * 1e9 if latency_s else best_ns / _FASTER_QUERIES)),
+        "offline_expected_qps": qps or 1e9 / max(best_ns, 1) * _FASTER_SAMPLES,
+    }
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _keep(context: Context, report: Report, scenario: str) -> str:
+    """Save the raw times: latencies, or in offline, where all samples are asked for at once, when each was done."""
+    name = "completions.npy" if scenario == "offline" else "latencies.npy"
+    latency.save(report.latencies, context.output / name)
+    return name
+
+
+def _metrics(context: Context, report: Report, predictor: Predictor) -> dict[str, Any]:
+    return {
+        "engine": report.engine,
+        "engine_version": report.version,
+        "valid": report.valid,
+        "verdict": report.verdict,
+        "invalid_reasons": list(report.invalid_reasons),
+        "queries": report.queries,
+        "samples": report.samples,
+        "latency": None if report.queries < report.samples else latency.summarise(report.latencies),
+        "throughput": report.throughput,
+        "load_ns": predictor.load_ns,
+        "loadgen": dict(report.summary),
+        "settings": dict(report.settings),
+        "predictor": describe_predictor(context, predictor),
+    }
+
+
+def _accuracy(context: Context, predictor: Predictor, common: dict[str, Any]) -> Outcome:
+    """The same scenario in LoadGen's accuracy mode: every sample once, and no verdict on speed."""
+    report, counts = measure_accuracy(context, predictor, batch_size=common["batch_size"], scenario=common["scenario"])
+    metrics = {
+        **common,
+        **_metrics(context, report, predictor),
+        "accuracy": counts.accuracy,
+        "counts": {**counts.correct, "total": counts.total},
+    }
+    return Outcome(f"{common['scenario']}, accuracy of {counts.total} samples", metrics, files=report.files)
+
+
+def _summary(report: Report, scenario: str) -> str:
+    count = f"{report.samples:,} samples" if scenario == "offline" else f"{report.queries:,} queries"
+    return f"{scenario}, {count}" + ("" if report.valid else f", INVALID: {report.invalid_reasons[0]}")

@@ -1,0 +1,24 @@
+"""Optimise the model for this machine with its framework."""
+
+from __future__ import annotations
+
+import json
+
+from cmx.worker import Context, Outcome
+from cmx.worker.predictors import optimise
+
+
+def compile_model(context: Context, *, graph_optimisation: str = "all", threads: int = 1) -> Outcome:
+    """Write the optimised model, and beside it what was done: whoever loads the model must not optimise it again."""
+    source = context.role("model").file
+    product = context.output / f"model{source.suffix}"
+    facts = optimise(
+        context.role("framework").name, source, product, graph_optimisation=graph_optimisation, threads=threads
+    )
+    (context.output / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    before, after = source.stat().st_size, product.stat().st_size
+    return Outcome(
+        f"{source.suffix.lstrip('.')} → optimised {source.suffix.lstrip('.')}",
+        {**facts, "bytes_before": before, "bytes_after": after},
+        products={"model": product.name, "facts": "facts.json"},
+    )

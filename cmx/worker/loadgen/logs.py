@@ -1,0 +1,103 @@
+"""LoadGen's logs: ``:::MLLOG`` lines of JSON in the detail log, answers in the accuracy log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+DETAIL = "mlperf_log_detail.txt"
+SUMMARY = "mlperf_log_summary.txt"
+ACCURACY = "mlperf_log_accuracy.json"
+_PREFIX = ":::MLLOG "
+_RESULTS = ("result_", "early_stopping", "num_errors", "num_warnings", "generated_", "loadgen_version", "power_")
+_CONDITIONS = {
+    "result_min_duration_met": "the run ended before the minimum duration",
+    "result_min_queries_met": "the run ended before the minimum number of queries",
+    "result_perf_constraints_met": "the latency bound was not met",
+    "early_stopping_met": "too few queries for the percentile asked for (a 90th needs at least 64)",
+}
+_THROUGHPUT = {"single-stream": "result_qps_with_loadgen_overhead", "offline": "result_samples_per_second"}
+
+
+@dataclass(frozen=True)
+class Log:
+    """The last value of each key of a detail log, and the messages it marks as errors."""
+
+    values: Mapping[str, Any]
+    errors: tuple[str, ...]
+
+
+def read(path: Path) -> Log:
+    """Read a detail log; what is not an MLLOG line is passed over. Raises OSError when there is none."""
+    values: dict[str, Any] = {}
+    errors: list[str] = []
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            entry = _entry(line)
+            if entry:
+                values[entry["key"]] = _exact(entry["key"], entry["value"])
+                if entry.get("metadata", {}).get("is_error"):
+                    errors.append(str(entry["value"]))
+    return Log(values, tuple(errors))
+
+
+def _entry(line: str) -> Optional[dict[str, Any]]:
+    if not line.startswith(_PREFIX):
+        return None
+    try:
+        entry = json.loads(line[len(_PREFIX) :])
+    except ValueError:
+        # A control character in a message makes a line that is not JSON; no figure is lost with it.
+        return None
+    return entry if isinstance(entry, dict) and "key" in entry and "value" in entry else None
+
+
+def _exact(key: str, value: Any) -> Any:
+    """Times as whole numbers: LoadGen writes some as 1e+06."""
+    return int(value) if isinstance(value, float) and key.endswith(("_ns", "_ms", "_count")) else value
+
+
+def summary(log: Log) -> dict[str, Any]:
+    """What LoadGen found: the keys of its results, as it names them; latencies in integer ns."""
+    return {key: value for key, value in log.values.items() if key.startswith(_RESULTS)}
+
+
+def settings(log: Log) -> dict[str, Any]:
+    """The settings in effect, under LoadGen's names without ``effective_``."""
+    prefix = "effective_"
+    return {key[len(prefix) :]: value for key, value in log.values.items() if key.startswith(prefix)}
+
+
+def invalid_reasons(log: Log) -> tuple[str, ...]:
+    """Why a run does not count: conditions that were not met, errors, and LoadGen's own advice."""
+    unmet = [reason for key, reason in _CONDITIONS.items() if log.values.get(key) is False]
+    advice = " ".join(str(log.values.get("result_invalid_reason", "")).split())
+    return (*unmet, *log.errors, *([f"LoadGen's advice: {advice}"] if advice else []))
+
+
+def throughput(log: Log, scenario: str) -> Optional[float]:
+    """Samples per second as LoadGen counted them, None if it did not."""
+    value = log.values.get(_THROUGHPUT[scenario])
+    return float(value) if value is not None else None
+
+
+def answers(path: Path) -> dict[int, bytes]:
+    """Sample index → what was answered, from an accuracy log.
+
+    Raises ValueError when a sample was answered twice, or the log is not one.
+    """
+    found: dict[int, bytes] = {}
+    for entry in json.loads(path.read_text(encoding="utf-8")):
+        index = int(entry["qsl_idx"])
+        if index in found:
+            raise ValueError(f"{path.name}: sample {index} was answered twice")
+        found[index] = bytes.fromhex(entry["data"])
+    return found
+
+
+def files(output: Path) -> tuple[str, ...]:
+    """Names of the logs that hold something: LoadGen leaves those it has no use for empty, or as an empty list."""
+    return tuple(sorted(path.name for path in output.glob("mlperf_log_*") if path.stat().st_size > len("[\n]\n")))

@@ -1,0 +1,46 @@
+"""Operators on pictures (``PIL.Image.Image``). Each takes any mode and works in RGB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Sequence, Union
+
+from cmx.worker.operators.registry import OperatorError, nearest, operator
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_FILTERS = ("bicubic", "bilinear", "lanczos", "nearest")
+
+
+@operator
+def center_crop(image: Image, *, fraction: float) -> Image:
+    """The square in the middle whose side is ``fraction`` (0 < fraction <= 1) of the shorter side, rounded down.
+
+    An odd pixel left over goes to the top and the left, as in TensorFlow's EfficientNet.
+    """
+    if not 0 < fraction <= 1:
+        raise OperatorError(f"center_crop: fraction is {fraction}; it must be above 0 and at most 1")
+    width, height = image.size
+    side = max(1, int(fraction * min(width, height)))
+    left, top = (width - side + 1) // 2, (height - side + 1) // 2
+    return _rgb(image).crop((left, top, left + side, top + side))
+
+
+@operator
+def resize(image: Image, *, size: Union[int, Sequence[int]], filter: str = "bilinear") -> Image:
+    """The picture at ``size``: the side of a square, or [height, width]; proportions are not kept.
+
+    ``filter`` is bicubic, bilinear, lanczos or nearest, each as pillow has it, which averages when it shrinks.
+    """
+    from PIL import Image
+
+    if filter not in _FILTERS:
+        raise OperatorError(f"resize: unknown filter {filter!r}; {nearest(filter, _FILTERS)}")
+    height, width = (size, size) if isinstance(size, int) else size
+    if height < 1 or width < 1:
+        raise OperatorError(f"resize: size is {size}; it must be 1 or more")
+    return _rgb(image).resize((width, height), Image.Resampling[filter.upper()])
+
+
+def _rgb(image: Image) -> Image:
+    return image if image.mode == "RGB" else image.convert("RGB")

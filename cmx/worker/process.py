@@ -1,0 +1,141 @@
+"""This process: what it may use, when it must end, and what it used."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+ORPHANED = 70
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def end_on_signals() -> None:
+    """Let SIGINT and SIGTERM end the process at once.
+
+    Python's own handler for SIGINT runs between two bytecodes of the main thread; here that thread is for seconds
+    inside a framework or inside LoadGen, where a KeyboardInterrupt would have to travel through C++.
+    """
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+def end_with_parent() -> None:
+    """End when standard input, a pipe that the controller holds open, reaches its end: the controller is gone."""
+    try:
+        piped = stat.S_ISFIFO(os.fstat(0).st_mode)
+    except OSError:
+        return
+    if piped:
+        threading.Thread(target=_wait_for_end, name="cmx-orphan", daemon=True).start()
+
+
+def _wait_for_end() -> None:
+    try:
+        while os.read(0, 65536):
+            pass
+    except OSError:
+        pass
+    os._exit(ORPHANED)
+
+
+def volunteer_for_oom_killer() -> None:
+    """Ask Linux to end this process, not the controller, when the machine runs out of memory. Best effort."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("500")
+    except OSError:
+        return
+
+
+def limit_memory(limit: Optional[int]) -> None:
+    """Limit the address space to ``limit`` bytes, where the system can (not on Windows; macOS ignores it)."""
+    if limit is None:
+        return
+    try:
+        import resource
+    except ImportError:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    except (OSError, ValueError):
+        return
+
+
+def lift_memory_limit() -> None:
+    """Undo ``limit_memory``, so that what ran out of memory can still say so."""
+    try:
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    except (ImportError, OSError, ValueError):
+        return
+
+
+def memory_peak() -> int:
+    """The most memory this process had resident, in bytes; 0 where the system does not say.
+
+    On Linux from VmHWM: getrusage's ru_maxrss also counts what the parent had when it started this process.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def threads() -> dict[str, Any]:
+    """Processors this process may use, threads it has now, and the variables that set a library's threads."""
+    found: dict[str, Any] = {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ}
+    allowed = getattr(os, "sched_getaffinity", None)
+    found["processors"] = len(allowed(0)) if allowed else os.cpu_count()
+    try:
+        found["threads"] = len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        found["threads"] = threading.active_count()
+    return found
+
+
+def versions() -> dict[str, str]:
+    """The version of Python, and of each installed distribution of which a module has been imported.
+
+    Names as PEP 503 normalises them.
+    """
+    from importlib.metadata import distributions
+
+    # Private modules are left out: a .pth file of setuptools imports one into every process.
+    imported = {name.partition(".")[0] for name in tuple(sys.modules) if not name.startswith("_")}
+    found = {"python": platform.python_version()}
+    for distribution in distributions():
+        name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"] or "").lower()
+        # The first one found is the one that imports find.
+        if name and name not in found and any(module in imported for module in _modules(name, distribution)):
+            found[name] = distribution.version
+    return found
+
+
+def _modules(name: str, distribution: Any) -> Iterator[str]:
+    """The top-level names a distribution installs, the likeliest first: RECORD can be long."""
+    yield name.replace("-", "_")
+    listed = distribution.read_text("top_level.txt")
+    if listed:
+        yield from listed.split()
+        return
+    record = distribution.read_text("RECORD") or ""
+    yield from {line.partition(",")[0].partition("/")[0].partition(".")[0] for line in record.splitlines()}

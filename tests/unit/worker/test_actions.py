@@ -1,0 +1,226 @@
+"""The four actions in the real process, with a model that tells red, green and blue apart."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import cmx
+from cmx.worker.job import load_entry
+
+if TYPE_CHECKING:
+    from tests.unit.worker.conftest import Worker
+
+ACTIONS = Path(cmx.__file__).parent.parent / "actions"
+COLOURS = [(200, 10, 10), (10, 200, 10), (10, 10, 200)]
+MODEL = {
+    "preprocess": [{"resize": {"size": 4}}, {"normalize": {"mean": 0, "std": 255}}, {"layout": "NCHW"}],
+    "postprocess": [{"softmax": {}}, {"top_k": 2}],
+    "reference": {"dataset": "colours", "top_1": 0.9, "tolerance": 0.05},
+}
+QUICK = {"duration": 0.05, "min_query_count": 70}
+
+
+@pytest.fixture
+def roles(tmp_path: Path) -> dict[str, Any]:
+    """Six pictures, two of each colour; the last is labelled wrongly."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(6):
+        label = 1 if number == 5 else number % 3
+        Image.new("RGB", (8, 6), COLOURS[number % 3]).save(photos / f"{number}_{label}.png")
+    (tmp_path / "names.json").write_text(json.dumps(["red", "green", "blue"]))
+    dataset = {"format": "image-folder", "samples": 6, "label": {"from": "filename", "pattern": r"\d_(\d)\.png"}}
+    labels = {"format": "class-names", "samples": 3}
+    return {
+        "model": {"reference": "model/m==1.0.0", "path": str(model_file(tmp_path / "m.onnx")), "component": MODEL},
+        "dataset": {"reference": "dataset/colours==1.0.0", "path": str(photos), "component": dataset},
+        "labels": {"reference": "dataset/n==1.0.0", "path": str(tmp_path / "names.json"), "component": labels},
+        "framework": {"reference": "software/onnxruntime==1.0.0"},
+    }
+
+
+def model_file(path: Path, batch: int | str = "batch") -> Path:
+    """Logits are ten times the mean of each channel."""
+    onnx = pytest.importorskip("onnx")
+    tensors = onnx.helper.make_tensor_value_info
+    weights = onnx.numpy_helper.from_array(np.eye(3, dtype=np.float32) * 10, "weights")
+    nodes = [
+        onnx.helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
+        onnx.helper.make_node("Flatten", ["pooled"], ["flat"]),
+        onnx.helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+    ]
+    image = tensors("image", onnx.TensorProto.FLOAT, [batch, 3, 4, 4])
+    logits = tensors("logits", onnx.TensorProto.FLOAT, [batch, 3])
+    graph = onnx.helper.make_graph(nodes, "colours", [image], [logits], [weights])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+def prepared(worker: Worker, name: str, parameters: dict[str, Any], **more: Any) -> Worker:
+    entry = yaml.safe_load((ACTIONS / name / "component.yaml").read_text())["entry"]
+    action = {"reference": f"action/{name}==1.0.0", "entry": str(ACTIONS / name / entry)}
+    return worker.write(action, parameters, **more)
+
+
+def performed(worker: Worker, name: str, roles: dict[str, Any], parameters: dict[str, Any], **more: Any) -> Any:
+    """The outcome of an action that must succeed, in silence."""
+    done = prepared(worker, name, parameters, roles=roles, **more).run()
+    found = worker.outcome()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), found["error"]
+    return found
+
+
+def refused(worker: Worker, name: str, roles: dict[str, Any], parameters: dict[str, Any]) -> Any:
+    """The error of an action that must fail."""
+    assert prepared(worker, name, parameters, roles=roles).run().returncode == 1
+    return worker.outcome()["error"]
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in ACTIONS.glob("*/component.yaml")), ids=lambda p: p.name
+)
+def test_an_action_s_function_has_the_parameters_of_its_component(folder: Path) -> None:
+    document = yaml.safe_load((folder / "component.yaml").read_text())
+    function = load_entry(str(folder / document["entry"]), f"action/{document['name']}==1.0.0")
+    _, *keywords = inspect.signature(function).parameters.values()
+    assert {k.name.replace("_", "-"): k.default for k in keywords} == {
+        name: schema.get("default", inspect.Parameter.empty) for name, schema in document["parameters"].items()
+    }
+
+
+def test_benchmark_measures_single_stream(worker: Worker, roles: dict[str, Any]) -> None:
+    found = performed(worker, "benchmark", roles, QUICK, progress=True)
+    metrics = found["metrics"]
+    assert (metrics["scenario"], metrics["verdict"], metrics["engine"]) == ("single-stream", "VALID", "mlperf-loadgen")
+    raw = np.load(worker.output / "latencies.npy")
+    assert (raw.dtype, len(raw)) == (np.int64, metrics["queries"])
+    latency = metrics["latency"]
+    assert (latency["min"], latency["max"]) == (raw.min(), raw.max())
+    assert latency["min"] <= latency["p50"] <= latency["p90"] <= latency["p95"] <= latency["p99"] <= latency["max"]
+    assert metrics["throughput"] == metrics["loadgen"]["result_qps_with_loadgen_overhead"]
+    assert metrics["settings"]["min_duration_ms"] == 50
+    assert len(metrics["warm_up"]["latencies"]) == metrics["warm_up"]["queries"] == 10
+    assert metrics["predictor"]["threads"] == 1
+    assert "latencies.npy" in found["files"]
+    last = json.loads((worker.output / "progress.jsonl").read_text().splitlines()[-1])
+    assert last["done"] == last["total"] == metrics["samples"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_benchmark_measures_offline(worker: Worker, roles: dict[str, Any], batch_size: int) -> None:
+    parameters = {"duration": 0.05, "scenario": "offline", "batch_size": batch_size, "offline_expected_qps": 2_000}
+    found = performed(worker, "benchmark", roles, parameters)
+    metrics = found["metrics"]
+    assert (metrics["queries"], metrics["latency"], metrics["batch_size"]) == (1, None, batch_size)
+    assert metrics["samples"] == len(np.load(worker.output / "completions.npy")) >= 100
+    assert metrics["throughput"] > 0
+
+
+def test_benchmark_s_accuracy_mode_classifies_every_sample(worker: Worker, roles: dict[str, Any]) -> None:
+    metrics = performed(worker, "benchmark", roles, {"mode": "accuracy"})["metrics"]
+    assert (metrics["samples"], metrics["valid"], metrics["counts"]) == (6, True, {"top_1": 5, "total": 6})
+
+
+def test_single_stream_refuses_batches(worker: Worker, roles: dict[str, Any]) -> None:
+    error = refused(worker, "benchmark", roles, {"batch_size": 2})
+    assert (error["type"], error["hint"]) == ("ActionError", "--set scenario=offline")
+
+
+def test_a_model_of_a_fixed_batch_refuses_another(worker: Worker, roles: dict[str, Any], tmp_path: Path) -> None:
+    roles["model"]["path"] = str(model_file(tmp_path / "fixed.onnx", batch=4))
+    error = refused(worker, "validate", roles, {})
+    assert error["message"] == "the model takes batches of 4 only, batch-size is 1"
+    metrics = performed(worker, "validate", roles, {"batch_size": 4})["metrics"]
+    assert metrics["counts"] == {"top_1": 5, "total": 6}
+
+
+def test_a_picture_that_is_no_picture_stops_a_benchmark_by_name(worker: Worker, roles: dict[str, Any]) -> None:
+    (Path(roles["dataset"]["path"]) / "3_0.png").write_text("hello")
+    error = refused(worker, "benchmark", roles, QUICK)
+    assert error["type"] == "ActionError"
+    assert "3_0.png: not a picture" in error["message"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 6])
+def test_validate_counts_right_answers_whatever_the_batch(
+    worker: Worker, roles: dict[str, Any], batch_size: int
+) -> None:
+    found = performed(worker, "validate", roles, {"at_least": 0.8, "batch_size": batch_size})
+    assert found["summary"] == "top-1 5/6 = 0.833 ≥ 0.800 (asked for)"
+    metrics = found["metrics"]
+    assert (metrics["passed"], metrics["correct"], metrics["count"]) == (True, 5, 6)
+    assert metrics["accuracy"] == {"top_1": 5 / 6}
+    assert "mlperf_log_accuracy.json" in found["files"]
+
+
+def test_validate_holds_against_the_model_s_reference(worker: Worker, roles: dict[str, Any]) -> None:
+    found = performed(worker, "validate", roles, {})
+    assert found["status"] == "ok"
+    assert found["metrics"]["passed"] is False
+    assert found["summary"] == "top-1 5/6 = 0.833 < 0.850 (reference 0.900 − tolerance 0.050)"
+
+
+def test_validate_takes_a_tolerance(worker: Worker, roles: dict[str, Any]) -> None:
+    assert performed(worker, "validate", roles, {"tolerance": 0.07})["metrics"]["passed"] is True
+
+
+def test_validate_needs_a_bar_for_another_dataset(worker: Worker, roles: dict[str, Any]) -> None:
+    roles["dataset"]["reference"] = "dataset/mine==1.0.0"
+    error = refused(worker, "validate", roles, {})
+    assert error["type"] == "ActionError"
+    assert "model/m==1.0.0 has no reference for top_1 on dataset/mine==1.0.0" in error["message"]
+    assert error["hint"].startswith("--set at-least=")
+
+
+def test_run_names_the_best_classes(worker: Worker, roles: dict[str, Any], tmp_path: Path) -> None:
+    picture = tmp_path / "mine.png"
+    Image.new("RGB", (5, 5), (10, 10, 250)).save(picture)
+    found = performed(worker, "run", roles, {"input": str(picture), "top": 3})
+    classes = found["metrics"]["classes"]
+    assert classes[0]["name"] == "blue"
+    assert sum(found["probability"] for found in classes) == pytest.approx(1, abs=1e-5)
+    assert found["metrics"]["input"] == "mine.png"
+    assert found["summary"] == f"mine.png: blue {classes[0]['probability']:.3f}"
+
+
+def test_run_does_without_names(worker: Worker, roles: dict[str, Any]) -> None:
+    del roles["labels"]
+    picture = next(Path(roles["dataset"]["path"]).iterdir())
+    classes = performed(worker, "run", roles, {"input": str(picture), "top": 1})["metrics"]["classes"]
+    assert [found["name"] for found in classes] == [f"class {classes[0]['index']}"]
+
+
+def test_run_refuses_what_is_no_picture(worker: Worker, roles: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    error = refused(worker, "run", roles, {"input": str(tmp_path / "notes.txt"), "top": 1})
+    assert error["type"] == "ActionError"
+    assert error["message"].startswith(f"{tmp_path / 'notes.txt'}: not a picture")
+
+
+def test_run_refuses_more_classes_than_there_are(worker: Worker, roles: dict[str, Any]) -> None:
+    picture = next(Path(roles["dataset"]["path"]).iterdir())
+    error = refused(worker, "run", roles, {"input": str(picture)})
+    assert (error["message"], error["hint"]) == ("top is 5, the model knows 3 classes", "--set top=3")
+
+
+def test_a_compiled_model_is_used_and_not_optimised_again(
+    worker: Worker, roles: dict[str, Any], tmp_path: Path
+) -> None:
+    made = performed(worker, "compile", roles, {"graph_optimisation": "extended"})
+    assert made["products"] == {"model": "model.onnx", "facts": "facts.json"}
+    for name in made["products"].values():
+        (worker.output / name).rename(tmp_path / name)
+    roles["model"]["path"] = "/gone.onnx"
+    products = {"compile": {key: str(tmp_path / name) for key, name in made["products"].items()}}
+    predictor = performed(worker, "benchmark", roles, QUICK, products=products)["metrics"]["predictor"]
+    assert predictor["graph_optimisation"] == "disable"
+    assert predictor["compiled"]["graph_optimisation"] == "extended"
