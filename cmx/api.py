@@ -1,0 +1,166 @@
+"""cmx from Python: resolve and run with objects, or ``access`` with JSON in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cmx import __version__
+from cmx.errors import CmxError, RunError, UsageError, error_document, nearest
+from cmx.host import Host
+from cmx.reporter import Reporter
+from cmx.repository import Catalog
+from cmx.resolver.plan import Plan, Request
+from cmx.resolver.planner import make_plan, narrowed
+from cmx.results import Database, Result
+from cmx.runner import LocalMachine, Options, run_plan
+
+WORKFLOW = "workflow/image-classification"
+"""What an action runs on when no workflow is named."""
+
+
+def resolve(
+    catalog: Catalog,
+    workflow: str = WORKFLOW,
+    *,
+    action: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    use: Mapping[str, str] | None = None,
+    seed: int = 0,
+    host: Host | None = None,
+    offline: bool = False,
+    reporter: Reporter | None = None,
+) -> Plan:
+    """Choose and lock everything that a workflow (or one of its actions) needs; nothing is installed or run.
+
+    ``parameters`` are as for ``--set``, ``use`` maps roles to references. Raises UsageError, ComponentNotFound,
+    Unsatisfiable or Unavailable.
+    """
+    request = Request(workflow, action, dict(parameters or {}), dict(use or {}), seed)
+    machine = LocalMachine(catalog.settings, host=host, offline=offline, reporter=reporter)
+    return make_plan(catalog, request, machine, version=__version__, offline=offline)
+
+
+def run(
+    plan: Plan,
+    *,
+    action: str = "",
+    seed: int | None = None,
+    catalog: Catalog | None = None,
+    options: Options | None = None,
+    reporter: Reporter | None = None,
+    **parameters: Any,
+) -> Result:
+    """Carry out a plan, or one of its actions, and record the result; ``parameters`` override the plan's.
+
+    Raises UsageError for an action or a parameter that is not there, what provisioning raises, and Interrupted; a
+    step that fails is in the result's ``status`` and ``error``.
+    """
+    catalog = catalog or Catalog.default()
+    if action or parameters or seed is not None:
+        before = plan.request
+        request = Request(
+            before.workflow,
+            action or before.action,
+            {**before.parameters, **{name.replace("_", "-"): value for name, value in parameters.items()}},
+            before.use,
+            before.seed if seed is None else seed,
+        )
+        plan = narrowed(plan, catalog, request)
+    return run_plan(plan, catalog=catalog, settings=catalog.settings, options=options, reporter=reporter)
+
+
+_KEYS = ("action", "workflow", "set", "use", "seed", "offline", "plan_only")
+
+
+def access(request: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON in, JSON out: ``{"action": "benchmark", "workflow": "image-classification", "set": {…}, "use": {…}}``.
+
+    Also ``{"action": "list"|"find"|"show"|"result", …}`` to look things up. Returns ``{"schema": 1, "ok": true, …}``,
+    or ``{"schema": 1, "ok": false, "error": {"type", "message", "hint"}}``; it raises nothing but Interrupted.
+    """
+    try:
+        return {"schema": 1, "ok": True, **access_or_raise(request)}
+    except CmxError as error:
+        if error.exit_code == 130:
+            raise
+        return {"schema": 1, "ok": False, "error": error_document(error)}
+
+
+def access_or_raise(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``access`` answers when all goes well. Raises CmxError."""
+    action = request.get("action")
+    if not isinstance(action, str) or not action:
+        raise UsageError("the request has no 'action'", hint='as in {"action": "benchmark"}')
+    if action in _LOOKING:
+        return _LOOKING[action](request)
+    unknown = next((key for key in request if key not in _KEYS), "")
+    if unknown:
+        raise UsageError(f"unknown key {unknown!r}", hint=nearest(unknown, _KEYS))
+    catalog, offline = Catalog.default(), bool(request.get("offline", False))
+    plan = resolve(
+        catalog,
+        str(request.get("workflow", WORKFLOW)),
+        action=action,
+        parameters=_mapping(request, "set"),
+        use=_mapping(request, "use"),
+        seed=_integer(request, "seed"),
+        offline=offline,
+    )
+    if request.get("plan_only"):
+        return {"plan": plan.document()}
+    result = run(plan, catalog=catalog, options=Options(offline=offline))
+    if result.error:
+        raise failure(result)
+    return {"result": result.document()}
+
+
+def failure(result: Result) -> CmxError:
+    """The error that a failed result recorded."""
+    error = result.error or {}
+    return RunError(
+        str(error.get("message", "the run failed")),
+        hint=str(error.get("hint") or f"recorded as result {result.short}: cmx result show {result.short}"),
+        output=tuple(error.get("output", ())),
+    )
+
+
+def _mapping(request: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = request.get(key, {})
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{key!r} is not an object", hint=f'as in {{"{key}": {{"name": "value"}}}}')
+    return value
+
+
+def _integer(request: Mapping[str, Any], key: str) -> int:
+    value = request.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{key!r} is not a whole number: {value!r}", hint=f'as in {{"{key}": 0}}')
+    return value
+
+
+def _list(request: Mapping[str, Any]) -> dict[str, Any]:
+    entries = Catalog.default().entries(str(request.get("kind", "")), request.get("tags", ()))
+    return {"components": [{"reference": entry.reference, "uid": entry.uid} for entry in entries]}
+
+
+def _find(request: Mapping[str, Any]) -> dict[str, Any]:
+    entries = Catalog.default().search(str(request.get("words", "")).split())
+    return {"components": [{"reference": entry.reference, "uid": entry.uid} for entry in entries]}
+
+
+def _show(request: Mapping[str, Any]) -> dict[str, Any]:
+    from cmx.reference import Reference
+
+    component = Catalog.default().find(Reference.parse(str(request.get("component", ""))))
+    return {"reference": component.reference, "digest": component.digest, "component": dict(component.document)}
+
+
+def _results(request: Mapping[str, Any]) -> dict[str, Any]:
+    database = Database(Catalog.default().settings)
+    if "id" in request:
+        return {"result": database.get(str(request["id"])).document()}
+    return {"results": [result.document() for result in database.list(limit=_integer(request, "limit"))]}
+
+
+_LOOKING = {"list": _list, "find": _find, "show": _show, "result": _results}

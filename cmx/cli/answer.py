@@ -1,0 +1,29 @@
+"""What a verb answers: a document for ``--json``, and text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The document, the same as text, and the exit code."""
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    exit_code: int = 0
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Columns under a head line; those in ``right`` are aligned to the right."""
+    widths = [max(len(str(row[column])) for row in (head, *rows)) for column in range(len(head))]
+    lines = []
+    for row in (head, *rows):
+        cells = [
+            str(cell).rjust(width) if column in right else str(cell).ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

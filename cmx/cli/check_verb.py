@@ -1,0 +1,41 @@
+"""Check a component, a folder of them, or everything in the catalog, against schemas and rules."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cmx.cli.answer import Answer
+from cmx.cli.parser import Parser
+from cmx.errors import UsageError
+from cmx.repository import Catalog
+from cmx.repository.conformance import Fault, check
+
+
+def configure(parser: Parser, arguments: list[str]) -> None:
+    """Add the options."""
+    parser.add_argument("path", nargs="?", help="a component's folder, or any folder (default: all repositories)")
+
+
+def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
+    """All faults; exit code 3 when there are any."""
+    catalog = Catalog.default()
+    paths = [Path(arguments.path)] if arguments.path else [repository.root for repository in catalog.repositories]
+    count, faults = 0, list[Fault]()
+    for path in paths:
+        if not path.is_dir():
+            raise UsageError(f"{path}: there is no such folder", hint="cmx check FOLDER")
+        components, wrong = check(path, catalog)
+        count += len(components)
+        faults += wrong
+    document = {
+        "checked": count,
+        "faults": [{"file": str(f.file), "message": f.message, "hint": f.hint} for f in faults],
+    }
+    lines = [
+        line for f in faults for line in (f"broken: {f.message}", f"hint: {f.hint}") if not line.endswith("hint: ")
+    ]
+    lines.append(
+        f"{count} component{'s' if count != 1 else ''} checked, {len(faults)} fault{'s' if len(faults) != 1 else ''}"
+    )
+    return Answer(document, "\n".join(lines), exit_code=3 if faults else 0)

@@ -1,0 +1,21 @@
+"""Find components that hold every word in their kind, name, tags or description."""
+
+from __future__ import annotations
+
+import argparse
+
+from cmx.cli.answer import Answer
+from cmx.cli.list_verb import listing
+from cmx.cli.parser import Parser
+from cmx.repository import Catalog
+
+
+def configure(parser: Parser, arguments: list[str]) -> None:
+    """Add the options."""
+    parser.add_argument("words", nargs="+", help="words to look for, whatever their case")
+
+
+def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
+    """Matching components; exit code 1 when there is none."""
+    answer = listing(Catalog.default().search(arguments.words), ())
+    return answer if answer.document["components"] else Answer(answer.document, answer.text, exit_code=1)

@@ -1,0 +1,40 @@
+"""argparse, with our errors and no guessing of abbreviated options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from cmx.errors import UsageError, nearest
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError instead of printing and exiting, and names the nearest option for an unknown one."""
+
+    def __init__(self, *, verb: str = "", **settings: Any) -> None:
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, exit_on_error=False, **settings
+        )
+        self.verb = verb or (settings.get("prog") or "").removeprefix("cmx ")
+
+    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse all arguments. Raises UsageError."""
+        try:
+            found, unknown = self.parse_known_args(arguments)
+        except argparse.ArgumentError as error:
+            self.error(str(error))
+        if unknown:
+            self._unknown(unknown[0])
+        return found
+
+    def _unknown(self, argument: str) -> NoReturn:
+        name = argument.partition("=")[0]
+        options = {option for action in self._actions for option in action.option_strings}
+        if name.startswith("-"):
+            raise UsageError(f"cmx {self.verb}: unknown option {name}", hint=nearest(name, options))
+        raise UsageError(f"cmx {self.verb}: unexpected argument {argument!r}", hint=f"see cmx {self.verb} --help")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"cmx {self.verb}: {message}", hint=f"see cmx {self.verb} --help")

@@ -1,0 +1,120 @@
+"""List, show or export the results recorded on this machine.
+
+cmx result list --workflow image-classification --scenario offline
+cmx result show 7f3a91c2
+cmx result export --format csv --output results.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cmx.cli.answer import Answer, table
+from cmx.cli.parser import Parser
+from cmx.cli.result_text import milliseconds, result_text
+from cmx.host import Unavailable
+from cmx.results import Database, Result
+from cmx.results.export import as_text, export
+from cmx.settings import Settings
+
+_FILTERS = ("workflow", "action", "model", "framework", "scenario", "status")
+
+
+def configure(parser: Parser, arguments: list[str]) -> None:
+    """Add the options."""
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="list | show | export")
+    listing = commands.add_parser("list", help="results, newest first")
+    exporting = commands.add_parser("export", help="results as JSON or CSV")
+    for each in (listing, exporting):
+        for name in _FILTERS:
+            each.add_argument(
+                f"--{name}", default="", metavar="REF" if name not in ("scenario", "status") else name.upper()
+            )
+        each.add_argument("--limit", type=int, default=0, metavar="N", help="only the newest N")
+    exporting.add_argument("--format", choices=("json", "csv"), default="json")
+    exporting.add_argument(
+        "--output", metavar="FILE", help="write there instead of printing; the ending says the format"
+    )
+    commands.add_parser("show", help="everything about one").add_argument("id", help="its id, or the beginning of it")
+
+
+def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
+    """Results from the evaluation database."""
+    database = Database(Settings.from_environment())
+    if arguments.command == "show":
+        result = database.get(arguments.id)
+        return Answer({"result": result.document()}, _shown(result))
+    results = database.list(**{name: getattr(arguments, name) for name in _FILTERS}, limit=arguments.limit)
+    documents = [result.document() for result in results]
+    if arguments.command == "list":
+        return Answer({"results": documents, "problems": list(database.problems)}, _listed(results, database.problems))
+    if arguments.output:
+        export(results, Path(arguments.output))
+        return Answer({"file": arguments.output, "count": len(results)}, f"{len(results)} results → {arguments.output}")
+    return Answer({"results": documents}, as_text(results, arguments.format))
+
+
+def _listed(results: Sequence[Result], problems: Sequence[str]) -> str:
+    rows = [
+        (
+            each.short,
+            each.created[:16].replace("T", " "),
+            each.action,
+            each.workflow.removeprefix("workflow/"),
+            each.pins.get("framework", "").removeprefix("software/"),
+            each.scenario,
+            milliseconds(each.latency.p50),
+            f"{each.throughput:.1f}" if each.throughput else "–",
+            _top(each),
+            "valid" if each.valid else each.status if each.status == "failed" else "not valid",
+        )
+        for each in results
+    ]
+    head = ("ID", "UTC", "ACTION", "WORKFLOW", "FRAMEWORK", "SCENARIO", "P50 ms", "SAMPLES/s", "ACCURACY", "STATUS")
+    text = table(head, rows, right=(6, 7)) if rows else "no results yet: cmx run benchmark makes one"
+    return "\n".join([text, *(f"broken: {problem}" for problem in problems)])
+
+
+def _top(result: Result) -> str:
+    metric = str(result.validation.get("metric"))
+    return f"{metric} {result.accuracy[metric]:.3f}" if metric in result.accuracy else "–"
+
+
+def _shown(result: Result) -> str:
+    lines = [f"result {result.id}   {result.created}   {result.action} {result.workflow}   {result.status}", ""]
+    if result.error:
+        lines += [f"  | {line}" for line in result.error.get("output", ())]
+        lines += [f"error: {result.error['message']}"]
+    lines.append(result_text(result).strip("\n"))
+    lines += ["", "PINS"] + [f"  {role:<14} {reference}" for role, reference in result.pins.items()]
+    lines += ["", "STEPS"] + [f"  {_step(step)}" for step in result.steps]
+    lines += ["", "HOST"] + [f"  {name:<18} {_fact(field)}" for name, field in result.host.fields.items()]
+    if result.noise:
+        lines += ["", "NOISE"] + [f"  {name:<18} {value}" for name, value in _noise(result.noise.document())]
+    lines += ["", f"comparable with results of key {result.key}", f"files: {result.folder}"]
+    return "\n".join(lines)
+
+
+def _step(step: Any) -> str:
+    summary = step.outcome.get("summary", "") if step.outcome else ""
+    took = "cached" if step.cached else f"{step.wall_ns / 1e9:.1f} s"
+    return f"{step.id:<12} {step.status:<8} {took:>8}  {summary}"
+
+
+def _fact(field: Any) -> str:
+    if isinstance(field, Unavailable):
+        return str(field)
+    value = " ".join(map(str, field.value)) if isinstance(field.value, list) else str(field.value)
+    return f"{value if len(value) <= 90 else value[:89] + '…'}   ({field.source})"
+
+
+def _noise(document: dict[str, Any]) -> list[tuple[str, Any]]:
+    missing = document["unavailable"]
+    names = [name for name in document if name not in ("schema", "document", "unavailable", "noisy")]
+    return [
+        (name, f"unavailable: {missing[name]}" if document[name] is None and name in missing else document[name])
+        for name in names
+    ]

@@ -1,0 +1,82 @@
+"""List, verify or clean up what cmx keeps on disk. What is removed is made or fetched again when it is needed.
+
+cmx store verify --repair        hash everything; remove what is damaged or was left half-built
+cmx store gc --older-than 30     remove what was not used for 30 days
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from datetime import datetime, timezone
+
+from cmx.cli.answer import Answer, table
+from cmx.cli.parser import Parser
+from cmx.settings import Settings
+from cmx.store import Entry, Store
+
+_DAY = 86400.0
+
+
+def configure(parser: Parser, arguments: list[str]) -> None:
+    """Add the options."""
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="list | verify | gc")
+    commands.add_parser("list", help="everything that is kept, with size and last use")
+    verifying = commands.add_parser("verify", help="hash everything; exit code 1 if something is damaged")
+    verifying.add_argument("--repair", action="store_true", help="remove what is damaged or left over")
+    collecting = commands.add_parser("gc", help="remove what was not used for a while")
+    collecting.add_argument("--older-than", type=float, default=30, metavar="DAYS", help="default: 30")
+    collecting.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    collecting.add_argument("--downloads", action="store_true", help="also empty the cache of downloaded packages")
+
+
+def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
+    """What the store holds, what is wrong with it, or what was removed."""
+    store = Store(Settings.from_environment())
+    if arguments.command == "verify":
+        return _verify(store, arguments.repair)
+    if arguments.command == "gc":
+        return _collect(store, arguments)
+    entries = sorted(store.list(), key=lambda entry: -entry.used)
+    return Answer({"entries": [_document(entry) for entry in entries]}, _listed(entries) or "the store is empty")
+
+
+def _verify(store: Store, repair: bool) -> Answer:
+    found = store.verify(repair=repair)
+    findings = [{**asdict(each), "path": str(each.path)} for each in found.findings]
+    lines = [f"{each.kind}: {each.path}: {each.why}{' (removed)' if each.repaired else ''}" for each in found.findings]
+    lines.append(f"{found.checked} entries, {_size(found.size)} hashed, {len(findings)} wrong")
+    if not found.ok:
+        lines.append("hint: cmx store verify --repair removes what is wrong; it is made again when it is needed")
+    document = {"checked": found.checked, "size": found.size, "findings": findings}
+    return Answer(document, "\n".join(lines), exit_code=0 if found.ok else 1)
+
+
+def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
+    removed = store.gc(set(), older_than=arguments.older_than * _DAY, dry_run=arguments.dry_run)
+    if arguments.downloads and not arguments.dry_run:
+        from cmx.install.uv import Uv
+
+        Uv(store.settings).run(["cache", "clean"], doing="emptying the cache of downloads")
+    entries = [_document(entry) for entry in removed.entries]
+    verb = "would be removed" if arguments.dry_run else "removed"
+    text = f"{len(entries)} entries, {_size(removed.size)} {verb}"
+    listing = _listed(removed.entries)
+    return Answer({"removed": entries, "size": removed.size}, f"{listing}\n{text}" if listing else text)
+
+
+def _listed(entries: list[Entry] | tuple[Entry, ...]) -> str:
+    rows = [(each.kind, each.key[:12], _size(each.size), _time(each.used), each.name[:80]) for each in entries]
+    return table(("KIND", "KEY", "SIZE", "LAST USED (UTC)", "WHAT"), rows, right=(2,)) if rows else ""
+
+
+def _document(entry: Entry) -> dict[str, object]:
+    return {**asdict(entry), "path": str(entry.path)}
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M")
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

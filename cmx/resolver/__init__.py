@@ -1,0 +1,1 @@
+"""From what is wanted to what is chosen, and why."""

@@ -1,0 +1,120 @@
+"""Parameters of a request: matched to the steps that take them, read as their schema says, and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cmx.component import Action, Step
+from cmx.errors import UsageError, nearest
+from cmx.schema import validate_value
+
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_QUANTITY = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zµ]+)")
+_KEYWORDS = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+Steps = Sequence[tuple[Step, Action]]
+
+
+def assign(steps: Steps, given: Mapping[str, Any], *, complete: bool) -> dict[str, dict[str, Any]]:
+    """The parameters of each step: the action's defaults, under the step's ``with``, under what the user gave.
+
+    A key is ``parameter`` (for every step that takes it), ``step.parameter`` or ``action.parameter``. A parameter with
+    no default must be given if ``complete``.
+    Raises UsageError for an unknown key, with the nearest known one, for a value that its schema refuses, and for a
+    parameter that must be given.
+    """
+    chosen = {step.id: {**_defaults(action), **_checked(action, step.parameters)} for step, action in steps}
+    for key, value in given.items():
+        for step, action in _takers(steps, key):
+            name = _plain(key)
+            chosen[step.id][name] = read(name, value, action.parameters[name])
+    if complete:
+        for step, action in steps:
+            require_all(action, chosen[step.id])
+    return chosen
+
+
+def require_all(action: Action, chosen: Mapping[str, Any]) -> None:
+    """Raise UsageError for a parameter that has no default and was not given."""
+    for name, fragment in action.parameters.items():
+        if name not in chosen:
+            raise UsageError(f"{action.key} needs {name}: {fragment['description']}", hint=f"give --{name} VALUE")
+
+
+def _defaults(action: Action) -> dict[str, Any]:
+    return {name: fragment["default"] for name, fragment in action.parameters.items() if "default" in fragment}
+
+
+def _checked(action: Action, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    for name in fixed:
+        if name not in action.parameters:
+            raise UsageError(f"{action.key} has no parameter {name!r}", hint=nearest(name, action.parameters))
+    return {name: read(name, value, action.parameters[name]) for name, value in fixed.items()}
+
+
+def _plain(key: str) -> str:
+    return key.rpartition(".")[2].replace("_", "-")
+
+
+def _takers(steps: Steps, key: str) -> Steps:
+    scope, name = key.rpartition(".")[0], _plain(key)
+    scoped = [(step, action) for step, action in steps if scope in ("", step.id, action.name)]
+    if not scoped:
+        known = {step.id for step, _ in steps} | {action.name for _, action in steps}
+        raise UsageError(f"--set {key}: there is no step {scope!r}", hint=nearest(scope, known))
+    takers = [(step, action) for step, action in scoped if name in action.parameters]
+    if not takers:
+        raise UsageError(f"--set {key}: no such parameter", hint=nearest(name, _names(scoped)))
+    return takers
+
+
+def _names(steps: Steps) -> Iterable[str]:
+    return {name for _, action in steps for name in action.parameters}
+
+
+def read(name: str, value: Any, fragment: Mapping[str, Any]) -> Any:
+    """A value as its schema fragment has it; text is read as a number, a boolean or a quantity ("200ms") first.
+
+    Raises UsageError for a value that the fragment refuses.
+    """
+    typed = _typed(value, fragment) if isinstance(value, str) else value
+    problem = validate_value(typed, {key: fragment[key] for key in _KEYWORDS if key in fragment})
+    if problem:
+        raise UsageError(f"{name}: {problem}", hint=_expected(name, fragment))
+    # A worker has a working folder of its own: a path means what it meant to the user.
+    return str(Path(typed).expanduser().absolute()) if fragment.get("format") == "path" else typed
+
+
+def _typed(text: str, fragment: Mapping[str, Any]) -> Any:
+    types = fragment.get("type", "string")
+    types = [types] if isinstance(types, str) else list(types)
+    if "enum" in fragment:
+        return next((choice for choice in fragment["enum"] if str(choice) == text), text)
+    if "null" in types and text in ("", "none", "null"):
+        return None
+    if "boolean" in types and text.lower() in ("true", "false", "yes", "no", "on", "off", "1", "0"):
+        return text.lower() in ("true", "yes", "on", "1")
+    if "integer" in types or "number" in types:
+        return _number(text, fragment.get("unit", ""), whole="number" not in types)
+    return text
+
+
+def _number(text: str, unit: str, *, whole: bool) -> Any:
+    match = _QUANTITY.fullmatch(text)
+    try:
+        if match and unit == "s" and match[2] in _SECONDS:
+            return float(match[1]) * _SECONDS[match[2]]
+        if match and unit and match[2] == unit:
+            text = match[1]
+        return int(text) if whole else float(text)
+    except ValueError:
+        return text
+
+
+def _expected(name: str, fragment: Mapping[str, Any]) -> str:
+    if "enum" in fragment:
+        return f"{name} is one of " + ", ".join(str(choice) for choice in fragment["enum"])
+    unit = f" in {fragment['unit']}" if "unit" in fragment else ""
+    return f"{name}{unit}: {fragment.get('description', '')}"

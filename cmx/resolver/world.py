@@ -1,0 +1,247 @@
+"""The solver's view of components, findings and the store: who offers what, and who needs what.
+
+Names given to the solver are ``model/x``, ``dataset/x``, ``software/x`` (a Python package of the main environment, or
+a tool), ``software/x@convert`` (a package of another environment), and ``environment/main``: the one place that all
+packages of an environment come from. A place is an interpreter that was found, an environment in the store, or "new".
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from cmx.component import Component, Dataset, Model, SoftwareDetect, Variant
+from cmx.errors import ComponentNotFound, nearest
+from cmx.reference import Reference, version_key
+from cmx.repository import Catalog
+from cmx.resolver.candidate import Candidate, Source
+from cmx.resolver.provider import Provider
+from cmx.resolver.requirement import Requirement
+from cmx.store import Package
+
+MAIN = "main"
+CONVERT = "convert"
+NEW = "new"
+WORKER_PYTHON = "3.9"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Somewhere that Python packages are: an interpreter with what is installed for it, by normalised name.
+
+    ``name`` is what explanations call it. ``digest`` and ``lock`` are a stored environment's; ``interpreter`` is the
+    path of the interpreter.
+    """
+
+    name: str
+    python: str
+    source: Source
+    packages: Mapping[str, str]
+    interpreter: str
+    digest: str = ""
+    lock: tuple[Package, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A tool that was detected."""
+
+    version: str
+    path: str
+
+
+class Surroundings(Protocol):
+    """What the machine has and can get; everything that takes time or a network is asked through this."""
+
+    def places(self) -> Sequence[Place]:
+        """Interpreters, then stored environments, best first."""
+
+    def tools(self, component: SoftwareDetect) -> Sequence[Found]:
+        """Detected tools, best first."""
+
+    def versions(self, packages: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The versions of Python packages that could be installed, newest first. Raises Unavailable."""
+
+    def held(self, source: Mapping[str, object]) -> bool:
+        """Whether a source's files are in the store."""
+
+
+def normalised(package: str) -> str:
+    """A Python distribution's name as PEP 503 compares it."""
+    import re
+
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def node(reference: Reference, environment: str = MAIN) -> str:
+    """The solver's name of what a reference asks for."""
+    at = "" if environment == MAIN or reference.kind != "software" else f"@{environment}"
+    return reference.key + at
+
+
+def requirement(reference: Reference, environment: str = MAIN) -> Requirement:
+    """A reference as the solver's requirement."""
+    variants = frozenset({reference.variant} if reference.variant else ())
+    return Requirement(node(reference, environment), reference.specifier, variants)
+
+
+@dataclass
+class World(Provider):
+    """Answers the solver from a catalog and from what surrounds it.
+
+    ``wanted_roles`` are roles that steps ask for and that a pinned component may bring; ``formats_of`` is the solver's
+    name of the model that the framework must be able to run. ``installing`` opens the door to package indexes.
+    """
+
+    catalog: Catalog
+    surroundings: Surroundings
+    roots: Mapping[str, tuple[Component, Sequence[Requirement]]]
+    wanted_roles: frozenset[str] = frozenset()
+    model: str = ""
+    framework: str = ""
+    installing: bool = False
+    offline: bool = False
+    refused: list[tuple[frozenset[Candidate], str]] = field(default_factory=list)
+
+    def candidates(self, name: str) -> Sequence[Candidate]:
+        """All ways to have a name, best first."""
+        kind, _, rest = name.partition("/")
+        if name in self.roots:
+            component = self.roots[name][0]
+            return [Candidate(name, component.version, source=Source.PINNED, data=component)]
+        if kind == "environment":
+            return self._environments(name)
+        if kind in ("model", "dataset"):
+            return self._components(name)
+        if kind == "software":
+            plain, _, environment = rest.partition("@")
+            return self._software(name, plain, environment or MAIN)
+        return []
+
+    def requirements(self, candidate: Candidate) -> Sequence[Requirement]:
+        """What must be chosen too if ``candidate`` is."""
+        if candidate.name in self.roots:
+            return self.roots[candidate.name][1]
+        data = candidate.data
+        if isinstance(data, Model):
+            return self._model_needs(data, data.variants[candidate.variant])
+        if isinstance(data, SoftwareDetect):
+            return self._software_needs(candidate, data)
+        return []
+
+    def forbidden(self) -> Sequence[tuple[frozenset[Candidate], str]]:
+        """What an installer refused before."""
+        return self.refused
+
+    def describe_missing(self, name: str) -> str:
+        """Why a name has no candidate, and the nearest that has."""
+        kind, _, rest = name.partition("/")
+        plain = rest.partition("@")[0]
+        if kind == "software" and not self._detector(plain):
+            known = (entry.name for entry in self.catalog.entries("software-detect"))
+            return f"no software-detect component is called {plain} ({nearest(plain, known)})"
+        if kind in ("model", "dataset") and not self.catalog.versions(Reference(kind, plain)):
+            known = (entry.name for entry in self.catalog.entries(kind))
+            return f"there is no {name} ({nearest(plain, known)})"
+        if self.offline:
+            return f"{name} is neither on this machine nor in the store, and --offline forbids fetching it"
+        return f"{name} is not on this machine, and no installer here offers it"
+
+    def _components(self, name: str) -> list[Candidate]:
+        kind, _, rest = name.partition("/")
+        found: list[Candidate] = []
+        for component in self.catalog.versions(Reference(kind, rest)):
+            if isinstance(component, Model):
+                found += [
+                    self._artifact(name, component, v.name, root_source(component, v))
+                    for v in component.variants.values()
+                ]
+            elif isinstance(component, Dataset):
+                found.append(self._artifact(name, component, "", component.source))
+        if self.offline:
+            return [candidate for candidate in found if candidate.source is Source.STORED]
+        return found
+
+    def _artifact(self, name: str, component: Component, variant: str, source: Mapping[str, object]) -> Candidate:
+        held = "file" in source or self.surroundings.held(source)
+        origin = Source.STORED if held else Source.INSTALLABLE
+        return Candidate(name, component.version, variant, origin, data=component)
+
+    def _model_needs(self, model: Model, variant: Variant) -> list[Requirement]:
+        needs = [requirement(reference, CONVERT) for reference in variant.requires.values()]
+        if variant.origin:
+            needs += self._model_needs(model, model.variants[variant.origin])
+        brought = [requirement(r) for role, r in model.requires.items() if role in self.wanted_roles]
+        return needs + [need for need in brought if need not in needs]
+
+    def _software_needs(self, candidate: Candidate, component: SoftwareDetect) -> list[Requirement]:
+        needs = []
+        if candidate.place and component.python_package:
+            environment = candidate.name.partition("@")[2] or MAIN
+            needs.append(Requirement(f"environment/{environment}", places=frozenset({candidate.place})))
+        if component.formats and self.model and candidate.name == self.framework:
+            needs.append(Requirement(self.model, variants=frozenset(component.formats)))
+        return needs
+
+    def _environments(self, name: str) -> list[Candidate]:
+        found = [Candidate(name, p.python, "", p.source, p.name, p) for p in self._places]
+        return [*found, *([self._new(name)] if self.installing else [])]
+
+    def _new(self, name: str) -> Candidate:
+        version = ".".join(map(str, sys.version_info[:3]))
+        return Candidate(
+            name, version, "", Source.INSTALLABLE, NEW, Place(NEW, version, Source.INSTALLABLE, {}, sys.executable)
+        )
+
+    def _software(self, name: str, plain: str, environment: str) -> list[Candidate]:
+        component = self._detector(plain)
+        if component is None:
+            return []
+        if not component.python_package:
+            tools = self.surroundings.tools(component)
+            return [Candidate(name, t.version, "", Source.DETECTED, t.path, component) for t in tools]
+        package = normalised(component.python_package)
+        found = [
+            Candidate(name, p.packages[package], "", p.source, p.name, component)
+            for p in self._places
+            if package in p.packages
+        ]
+        if self.installing and any(rule.with_ == "pip" for rule in component.install):
+            versions = self._versions(component.python_package)
+            found += [Candidate(name, version, "", Source.INSTALLABLE, NEW, component) for version in versions]
+        return found
+
+    def _versions(self, package: str) -> Sequence[str]:
+        return self._index[package] if package in self._index else self._ask(package)
+
+    def _ask(self, package: str) -> Sequence[str]:
+        self._index.update(self.surroundings.versions([package]))
+        return self._index[package]
+
+    def prefetch(self, packages: Sequence[str]) -> None:
+        """Ask for the versions of several packages at once: they are independent, and each is a wait."""
+        self._index.update(self.surroundings.versions(packages))
+
+    @cached_property
+    def _index(self) -> dict[str, Sequence[str]]:
+        return {}
+
+    @cached_property
+    def _places(self) -> list[Place]:
+        return [p for p in self.surroundings.places() if version_key(p.python) >= version_key(WORKER_PYTHON)]
+
+    def _detector(self, name: str) -> SoftwareDetect | None:
+        try:
+            return self.catalog.software(name)
+        except ComponentNotFound:
+            return None
+
+
+def root_source(model: Model, variant: Variant) -> Mapping[str, object]:
+    """The source that a variant is made from in the end."""
+    while variant.source is None:
+        variant = model.variants[variant.origin]
+    return variant.source

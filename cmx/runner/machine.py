@@ -1,0 +1,88 @@
+"""This machine as the planner sees it: what detecting finds, what the store holds, what indexes offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from cmx.component import SoftwareDetect
+from cmx.detect import Detector
+from cmx.host import Host
+from cmx.install import Refused, held, lock_packages, versions_of
+from cmx.reporter import Reporter
+from cmx.resolver.candidate import Source
+from cmx.resolver.planner import Refusal
+from cmx.resolver.world import Found, Place
+from cmx.settings import Settings
+from cmx.store import Environment, Package, Store
+
+
+class LocalMachine:
+    """Implements ``cmx.resolver.planner.Machine`` for the machine that cmx runs on."""
+
+    def __init__(
+        self, settings: Settings, *, host: Host | None = None, offline: bool = False, reporter: Reporter | None = None
+    ) -> None:
+        self._settings = settings
+        self._store = Store(settings)
+        self._detector = Detector(settings)
+        self._host = host
+        self._offline = offline
+        self._reporter = reporter or Reporter()
+
+    def places(self) -> Sequence[Place]:
+        """Interpreters, the one that runs cmx first, then stored environments, the smallest first."""
+        return self._places
+
+    @cached_property
+    def _places(self) -> list[Place]:
+        detector = self._detector
+        found = [
+            Place(str(each.path), each.version, Source.DETECTED, detector.installed(each), str(each.path))
+            for each in detector.interpreters()
+        ]
+        environments = sorted(self._store.environments.find(), key=lambda each: (len(each.packages), each.digest))
+        return found + [_stored(each) for each in environments]
+
+    def tools(self, component: SoftwareDetect) -> Sequence[Found]:
+        """Detected tools, best first."""
+        return [Found(each.version, str(each.path)) for each in self._detector.detect(component).findings]
+
+    def versions(self, packages: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """What package indexes offer. Raises Unavailable, naming every package that could not be asked for."""
+        return versions_of(packages, settings=self._settings, offline=self._offline).require()
+
+    def held(self, source: Mapping[str, object]) -> bool:
+        """Whether a source's files seem to be in the store."""
+        return held(source, store=self._store)
+
+    def lock(self, requirements: Sequence[str], python: str) -> Sequence[Package]:
+        """The closure, with hashes. Raises Refusal or Unavailable."""
+        try:
+            return lock_packages(
+                requirements,
+                python=python,
+                settings=self._settings,
+                offline=self._offline,
+                reporter=self._reporter,
+            )
+        except Refused as refused:
+            raise Refusal(refused.message) from refused
+
+    def host(self) -> Mapping[str, Any]:
+        """The host's document."""
+        return (self._host or Host.detect()).document()
+
+
+def _stored(environment: Environment) -> Place:
+    python = str(environment.python)
+    return Place(
+        f"environment {environment.digest[:8]}",
+        environment.interpreter.version,
+        Source.STORED,
+        environment.packages,
+        python,
+        environment.digest,
+        tuple(environment.lock),
+    )

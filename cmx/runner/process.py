@@ -1,0 +1,178 @@
+"""The local executor: one job, one child process, and whatever becomes of it.
+
+The child has its own process group, so that ending it ends what it started; its standard input is a pipe that stays
+open as long as this process lives, so that it ends when this process does, even by SIGKILL.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cmx.errors import Interrupted, WorkerCrashed, WorkerOutOfMemory, WorkerTimeout
+from cmx.files import write_atomically
+
+WORKER = Path(__file__).resolve().parent.parent / "worker" / "__main__.py"
+LAST_LINES = 20
+_POLL_SECONDS = 0.1
+_GRACE_SECONDS = 2.0
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
+_MEMORY_WORDS = (
+    "bad_alloc",
+    "MemoryError",
+    "Cannot allocate memory",
+    "out of memory",
+    "Unable to allocate",
+    "emory allocation",
+)
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use: seconds of wall time, bytes of memory (None: all there is)."""
+
+    seconds: float
+    memory: int | None = None
+
+
+def run_worker(
+    python: Path, job: Document, limits: Limits, on_progress: Callable[[float, float | None], None]
+) -> dict[str, Any]:
+    """Carry out a job; returns its outcome document, whether the action succeeded or failed.
+
+    ``job["output"]`` is the folder of everything that comes of it: job.json, outcome.json, output.txt, and what the
+    action leaves. Raises WorkerCrashed, WorkerTimeout or WorkerOutOfMemory with the last lines of output, Interrupted
+    on Ctrl-C; the child is gone in each case.
+    """
+    folder = Path(job["output"])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "job.json", json.dumps(job, indent=1))
+    with (folder / "output.txt").open("wb") as output:
+        child = subprocess.Popen(
+            [str(python), "-I", str(WORKER), str(folder / "job.json")],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=_environment(),
+            start_new_session=True,
+        )
+    try:
+        status = _wait(child, limits.seconds, _Tail(folder / "progress.jsonl", on_progress))
+    except KeyboardInterrupt:
+        _end(child)
+        raise Interrupted("interrupted", hint="nothing of this run was kept as a result") from None
+    finally:
+        _end(child)
+    if status is None:
+        raise WorkerTimeout(
+            f"the worker was ended after {limits.seconds:g} s (time limit)",
+            hint="raise it with --time-limit SECONDS; its output is in " + str(folder / "output.txt"),
+            output=_last_lines(folder),
+        )
+    return _outcome(folder, status)
+
+
+def _environment() -> dict[str, str]:
+    """A worker sees the user's search paths and nothing else of the environment."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float, tail: _Tail) -> int | None:
+    """The child's exit status; None when it did not end in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            return child.wait(timeout=_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            tail.read()
+    return None
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the child and everything in its process group."""
+    if child.poll() is None:
+        _signal(child, signal.SIGTERM)
+        try:
+            child.wait(timeout=_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            _signal(child, getattr(signal, "SIGKILL", signal.SIGTERM))
+            child.wait()
+    _signal(child, getattr(signal, "SIGKILL", signal.SIGTERM))
+    if child.stdin:
+        child.stdin.close()
+
+
+def _signal(child: subprocess.Popen[bytes], number: int) -> None:
+    try:
+        if sys.platform == "win32":
+            child.send_signal(number)
+        else:
+            os.killpg(child.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+class _Tail:
+    """Hands on the newest line of a worker's progress file."""
+
+    def __init__(self, file: Path, on_progress: Callable[[float, float | None], None]) -> None:
+        self._file, self._on_progress, self._seen = file, on_progress, 0
+
+    def read(self) -> None:
+        try:
+            with self._file.open("rb") as stream:
+                stream.seek(self._seen)
+                fresh = stream.read()
+        except OSError:
+            return
+        whole = fresh.rpartition(b"\n")[0]
+        if whole:
+            self._seen += len(whole) + 1
+            event = json.loads(whole.rpartition(b"\n")[2])
+            self._on_progress(event["done"], event.get("total"))
+
+
+def _outcome(folder: Path, status: int) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise _died(folder, status) from None
+    error = document.get("error")
+    if error and error["type"] == "out-of-memory":
+        raise WorkerOutOfMemory(
+            f"the worker ran out of memory: {error['message']}", hint=_MEMORY_HINT, output=_last_lines(folder)
+        )
+    return document
+
+
+_MEMORY_HINT = "use a smaller batch, raise --memory-limit, or free some memory"
+
+
+def _died(folder: Path, status: int) -> WorkerCrashed | WorkerOutOfMemory:
+    lines = _last_lines(folder)
+    how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    # Linux's out-of-memory killer sends SIGKILL, and nobody else here does to a worker that still runs.
+    if status == -9 or any(word in line.lower() for line in lines for word in _MEMORY_WORDS):
+        return WorkerOutOfMemory(f"the worker ran out of memory ({how})", hint=_MEMORY_HINT, output=lines)
+    return WorkerCrashed(f"the worker crashed ({how})", hint=f"its output is in {folder / 'output.txt'}", output=lines)
+
+
+def _last_lines(folder: Path) -> tuple[str, ...]:
+    try:
+        with (folder / "output.txt").open("rb") as stream:
+            text = stream.read()[-65536:].decode(errors="replace")
+    except OSError:
+        return ()
+    return tuple(deque(text.splitlines(), maxlen=LAST_LINES))

@@ -1,0 +1,223 @@
+"""From a plan to what is on disk: environments, and the files of models and datasets, verified.
+
+Everything is made when it is first asked for, so that what a run does not touch is neither fetched nor built.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cmx.component import Component
+from cmx.errors import ComponentInvalid, RunError, UsageError
+from cmx.install import build_environment, fetch
+from cmx.reference import Reference
+from cmx.reporter import Reporter
+from cmx.repository import Catalog
+from cmx.resolver.plan import Pin, Plan, PlannedEnvironment
+from cmx.settings import Settings
+from cmx.store import Artefact, Store, key_of
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Provided:
+    """Files that are there: a file or a folder, and a digest of their bytes."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job left: its products by name, and one line on what it did."""
+
+    products: Mapping[str, Path]
+    summary: str
+
+
+Work = Callable[[Path, Document, str], Made]
+"""Carries out a job (interpreter, job, name of the step); raises RunError when it fails."""
+
+
+class Provisioner:
+    """Makes what a plan pins available. ``work`` runs a conversion, in the environment that the plan gives it."""
+
+    def __init__(
+        self, plan: Plan, catalog: Catalog, settings: Settings, *, work: Work, offline: bool, reporter: Reporter
+    ) -> None:
+        self.plan = plan
+        self.catalog = catalog
+        self.store = Store(settings)
+        self._settings = settings
+        self._work = work
+        self._offline = offline
+        self._reporter = reporter
+        self._pythons: dict[str, Path] = {}
+        self._provided: dict[str, Provided] = {}
+
+    def python(self, name: str) -> Path:
+        """The interpreter of one of the plan's environments, built first where it is not there."""
+        if name not in self._pythons:
+            self._pythons[name] = self._environment(self.plan.environments[name])
+        return self._pythons[name]
+
+    def files(self, role: str) -> Provided | None:
+        """The files behind a role's pin; None for software."""
+        pin = self.plan.pins[role]
+        if pin.artifact is None:
+            return None
+        if role not in self._provided:
+            self._provided[role] = self._artifact(pin, pin.artifact)
+        return self._provided[role]
+
+    def component(self, pin: Pin) -> Component:
+        """The component that a pin was made from, unchanged since. Raises ComponentInvalid when it has changed."""
+        return self.unchanged(pin.recipe, pin.digest)
+
+    def unchanged(self, reference: str, digest: str) -> Component:
+        """A component whose files are those that the plan was made with."""
+        component = self.catalog.find(Reference.parse(reference))
+        if digest and component.digest != digest:
+            raise ComponentInvalid(
+                f"{component.file}: digest {component.digest[:12]}, and the plan was made with {digest[:12]}",
+                hint="resolve again; and raise a component's version when you change it",
+            )
+        return component
+
+    def _environment(self, planned: PlannedEnvironment) -> Path:
+        if planned.source == "detected":
+            return _detected(planned)
+        environments = self.store.environments
+        ready = environments.get(planned.place) if planned.source == "stored" else None
+        if ready:
+            return ready.python
+        self._reporter.begin("provision", f"environment: {_main_packages(self.plan, planned)}")
+        start = time.perf_counter_ns()
+        # A plan that named a stored environment holds its lock: where it is gone, it is built again.
+        python = planned.place if planned.source == "installable" else _minor(planned.python)
+        environment = build_environment(
+            python, planned.packages, settings=self._settings, offline=self._offline, reporter=self._reporter
+        )
+        what = f"environment {environment.digest[:6]}: {_main_packages(self.plan, planned)}"
+        self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
+        return environment.python
+
+    def _artifact(self, pin: Pin, artifact: Document) -> Provided:
+        if "source" in artifact:
+            return self._fetched(pin, artifact["source"])
+        return self._converted(pin, artifact)
+
+    def _fetched(self, pin: Pin, source: Document) -> Provided:
+        component = self.component(pin)
+        start = time.perf_counter_ns()
+        held_before = "file" in source or pin.source == "stored"
+        if not held_before:
+            self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {_source_name(source)}")
+        fetched = fetch(
+            source, store=self.store, folder=component.folder, offline=self._offline, reporter=self._reporter
+        )
+        if not held_before:
+            what = f"{pin.kind}/{pin.name}: {_source_name(source)} ({fetched.size / 1e6:.1f} MB kept)"
+            self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
+        return Provided(fetched.path, fetched.digest)
+
+    def _converted(self, pin: Pin, artifact: Document) -> Provided:
+        """A variant made from another: kept under the hashes of the code, its arguments, its input and its lock."""
+        origin = self._artifact(pin, artifact["from"])
+        convert = artifact["convert"]
+        recipe = self.unchanged(convert["recipe"], convert["digest"])
+        environment = self.plan.environments.get(artifact["environment"])
+        lock = [str(package) for package in environment.packages] if environment else []
+        made_from = {
+            "code": recipe.digest,
+            "entry": convert["entry"],
+            "with": convert["with"],
+            "input": origin.digest,
+            "lock": lock,
+        }
+        job = {
+            "action": {"reference": recipe.reference, "entry": f"{recipe.folder}/{convert['entry']}"},
+            "parameters": convert["with"],
+            "roles": {"source": role_document(pin, self.component(pin), origin.path, artifact["from"]["variant"])},
+            "products": {},
+        }
+        label = f"{pin.name}: {artifact['from']['variant']} → {artifact['variant']}"
+        artefact = self.derive("convert", label, made_from, lambda: self.python(artifact["environment"]), job)
+        return Provided(_only_file(artefact), artefact.files[0].sha256)
+
+    def derive(self, step: str, label: str, made_from: Document, python: Callable[[], Path], job: Document) -> Artefact:
+        """The products of a job that depends only on ``made_from``: from the store, or made and kept."""
+        start = time.perf_counter_ns()
+        built = False
+
+        def build(folder: Path) -> Document:
+            nonlocal built
+            built = True
+            interpreter = python()
+            self._reporter.begin(step, label)
+            made = self._work(interpreter, job, step)
+            for name, path in made.products.items():
+                shutil.move(path, folder / f"{name}{path.suffix}")
+            return {**made_from, "summary": made.summary}
+
+        artefact = self.store.derive(key_of(made_from), build, what=label, on_wait=self._reporter.note)
+        summary = str(artefact.made_from.get("summary") or label)
+        self._reporter.end(step, summary, (time.perf_counter_ns() - start) / 1e9, cached=not built)
+        return artefact
+
+
+def role_document(pin: Pin, component: Component, path: Path | None, variant: str = "") -> dict[str, Any]:
+    """A role as a job has it."""
+    return {
+        "reference": pin.reference,
+        "variant": variant or pin.variant,
+        "path": str(path) if path else "",
+        "component": json.loads(json.dumps(component.document)),
+        "folder": str(component.folder),
+    }
+
+
+def products_of(artefact: Artefact) -> dict[str, Path]:
+    """The products kept in an artefact, by name."""
+    return {Path(file.name).stem: artefact.folder / file.name for file in artefact.files}
+
+
+def _only_file(artefact: Artefact) -> Path:
+    if len(artefact.files) != 1:
+        raise RunError(
+            f"{artefact.made_from.get('entry', artefact.key)} left {len(artefact.files)} products, expected one",
+            hint="a converter returns Outcome(products={'model': 'FILE'})",
+        )
+    return artefact.folder / artefact.files[0].name
+
+
+def _detected(planned: PlannedEnvironment) -> Path:
+    python = Path(planned.place)
+    if not python.exists():
+        raise UsageError(
+            f"the plan's interpreter {python} is not on this machine",
+            hint="resolve again here: the plan was made elsewhere",
+        )
+    return python
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _main_packages(plan: Plan, planned: PlannedEnvironment) -> str:
+    """The packages that were asked for, not all that they need."""
+    pinned = {pin.name: pin.version for pin in plan.pins.values() if pin.environment == planned.name}
+    return ", ".join(f"{name} {version}" for name, version in sorted(pinned.items()))
+
+
+def _source_name(source: Document) -> str:
+    kind = next(iter(source), "")
+    return str(source.get(kind, ""))
