@@ -1,4 +1,4 @@
-"""Writes that are whole or not there, and what the operating system says of a full disk or a folder that is not ours."""
+"""Writes that are whole or not there, and what the system says of a full disk or a folder that is not ours."""
 
 from __future__ import annotations
 

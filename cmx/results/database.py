@@ -161,7 +161,7 @@ class Database:
     def _open(self, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
         """A transaction on the database, which is made if there is none."""
         path = self._settings.database
-        with explained(path):
+        with disk_failures(path.parent, "opening the evaluation database"):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
             # The rollback journal and not WAL: homes lie on network file systems too, where WAL cannot work, and a

@@ -197,12 +197,6 @@ def test_the_facts_of_two_hundred_catalogs_are_all_needed(engine: str) -> None:
 
 EACH = [f"{operator}{version}" for operator in ("<", "<=", ">", ">=", "==", "!=") for version in "123"]
 SINGLE = [*EACH, "~=2.0", "~=1.0.1", "==2.*", "==1!2.*"]
-    *(f"{o}{v}" for o in ("<", "<=", ">", ">=", "==", "!=") for v in "123"),
-    "~=2.0",
-    "~=1.0.1",
-    "==2.*",
-    "==1!2.*",
-]
 
 
 @given(parts=st.lists(st.sampled_from(SINGLE), max_size=4))
@@ -212,9 +206,7 @@ def test_a_range_called_empty_holds_no_version(parts: list[str]) -> None:
     assert contradiction(specifier) is None or not any(admits(specifier, version) for version in versions)
 
 
-@pytest.mark.parametrize(
-    "specifier", [">=3.12,<3.11", ">2,<=2", "==1.5,>=1.8", "==1.4.*,>=1.5", "~=1.4.2,>1.5"]
-)
+@pytest.mark.parametrize("specifier", [">=3.12,<3.11", ">2,<=2", "==1.5,>=1.8", "==1.4.*,>=1.5", "~=1.4.2,>1.5"])
 def test_an_empty_range_is_recognised(specifier: str) -> None:
     assert contradiction(specifier) is not None
 
