@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx.errors import CmxError, StoreError, UsageError, nearest
-from cmx.files import write_atomically
+from cmx.files import disk_failures, write_atomically
 from cmx.reference import Reference, admits
 from cmx.results.result import FILE, SHORT_LENGTH, Result
 from cmx.settings import Settings
