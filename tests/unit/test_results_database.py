@@ -259,7 +259,7 @@ def add_to_a_full_disk(home: Path) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-    with pytest.raises(StoreError, match="no space left") as error:
+    with pytest.raises(StoreError, match="disk full") as error:
         Database(Settings(home)).add(make())
     assert "free some space" in error.value.hint
 
