@@ -122,7 +122,7 @@ def with_search(problem: Problem) -> bool:
 
 
 def with_resolvelib(problem: Problem) -> bool:
-    import resolvelib
+    import resolvelib  # type: ignore[import-not-found, unused-ignore]
 
     catalog, request = problem
 
@@ -154,8 +154,8 @@ def with_rattler(problem: Problem) -> bool:
     import asyncio
     import tempfile
 
-    import rattler
-    from rattler.exceptions import SolverError
+    import rattler  # type: ignore[import-not-found, unused-ignore]
+    from rattler.exceptions import SolverError  # type: ignore[import-not-found, unused-ignore]
 
     catalog, request = problem
 
@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, metavar=("SOLVER", "SHAPE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        measure(*given.child, given.repeat)
+        measure(given.child[0], given.child[1], given.repeat)
         return
     print(f"floor: python -c pass {floor_ms():.1f} ms")
     for shape in SHAPES:
