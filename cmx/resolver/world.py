@@ -92,13 +92,14 @@ def requirement(reference: Reference, environment: str = MAIN) -> Requirement:
 class World(Provider):
     """Answers the solver from a catalog and from what surrounds it.
 
-    ``wanted_roles`` are roles that steps ask for and that a pinned component may bring; ``formats_of`` is the solver's
-    name of the model that the framework must be able to run. ``installing`` opens the door to package indexes.
+    ``sentences`` say who asks for each requirement. ``wanted_roles`` are roles that steps ask for and that a pinned
+    component may bring; ``model`` is the solver's name of the model that ``framework`` must be able to run.
+    ``installing`` opens the door to package indexes.
     """
 
     catalog: Catalog
     surroundings: Surroundings
-    roots: Mapping[str, tuple[Component, Sequence[Requirement]]]
+    sentences: Mapping[Requirement, str]
     wanted_roles: frozenset[str] = frozenset()
     model: str = ""
     framework: str = ""
@@ -109,9 +110,6 @@ class World(Provider):
     def candidates(self, name: str) -> Sequence[Candidate]:
         """All ways to have a name, best first."""
         kind, _, rest = name.partition("/")
-        if name in self.roots:
-            component = self.roots[name][0]
-            return [Candidate(name, component.version, source=Source.PINNED, data=component)]
         if kind == "environment":
             return self._environments(name)
         if kind in ("model", "dataset"):
@@ -123,8 +121,6 @@ class World(Provider):
 
     def requirements(self, candidate: Candidate) -> Sequence[Requirement]:
         """What must be chosen too if ``candidate`` is."""
-        if candidate.name in self.roots:
-            return self.roots[candidate.name][1]
         data = candidate.data
         if isinstance(data, Model):
             return self._model_needs(data, data.variants[candidate.variant])
@@ -135,6 +131,14 @@ class World(Provider):
     def forbidden(self) -> Sequence[tuple[frozenset[Candidate], str]]:
         """What an installer refused before."""
         return self.refused
+
+    def describe_request(self, requirement: Requirement) -> str:
+        """Who asked for a requirement."""
+        return self.sentences.get(requirement) or f"you asked for {requirement}"
+
+    def describe_need(self, who: str, requirement: Requirement) -> str:
+        """Who cannot do without a requirement, in which no environment but the main one has to be named."""
+        return super().describe_need(who, requirement).replace(f"@{CONVERT}", "")
 
     def describe_missing(self, name: str) -> str:
         """Why a name has no candidate, and the nearest that has."""

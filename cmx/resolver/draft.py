@@ -1,0 +1,102 @@
+"""A request with its names looked up: which steps, which roles, and who asks for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cmx.component import Action, Step, Workflow
+from cmx.errors import UsageError, nearest
+from cmx.reference import Reference
+from cmx.repository import Catalog
+from cmx.resolver.plan import Request
+from cmx.resolver.requirement import Requirement
+from cmx.resolver.world import requirement
+
+
+@dataclass
+class Draft:
+    """A request with its names looked up."""
+
+    request: Request
+    catalog: Catalog
+    workflow: Workflow
+    steps: list[tuple[Step, Action]]
+    roles: dict[str, Reference] = field(default_factory=dict)
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        return frozenset(role for _, action in self.steps for role in action.open_roles)
+
+    @property
+    def unfilled(self) -> frozenset[str]:
+        return self.wanted - set(self.roles)
+
+
+def make_draft(catalog: Catalog, request: Request) -> Draft:
+    workflow = catalog.workflow(Reference.parse(request.workflow, kind="workflow"))
+    steps = [(step, catalog.action(step.action)) for step in workflow.steps]
+    draft = Draft(request, catalog, workflow, _selected(workflow, steps, request.action))
+    draft.roles = {role: reference for role, reference in workflow.requires.items() if role in draft.wanted}
+    for role, text in request.use.items():
+        draft.roles[role] = _used(draft, role, text)
+    return draft
+
+
+def _selected(workflow: Workflow, steps: list[tuple[Step, Action]], wanted: str) -> list[tuple[Step, Action]]:
+    """The steps of an action, those that check it, and everything these need, in the workflow's order."""
+    if not wanted:
+        return steps
+    name = Reference.parse(wanted, kind="action").name
+    chosen = {step.id for step, action in steps if action.name == name}
+    if not chosen:
+        raise UsageError(
+            f"{workflow.key} has no step for action {name!r}", hint=nearest(name, {action.name for _, action in steps})
+        )
+    checks = {check for step, action in steps if step.id in chosen for check in action.checked_by}
+    chosen |= {step.id for step, action in steps if action.name in checks}
+    for step, _ in reversed(steps):
+        if step.id in chosen:
+            chosen |= set(step.needs)
+    return [(step, action) for step, action in steps if step.id in chosen]
+
+
+def _used(draft: Draft, role: str, text: str) -> Reference:
+    own = {name: need for _, action in draft.steps for name, need in action.own_needs.items()}
+    known = {**draft.workflow.requires, **own, **dict.fromkeys(draft.wanted)}
+    if role not in known:
+        raise UsageError(f"--use {role}={text}: there is no role {role!r}", hint=nearest(role, known))
+    usual = known[role]
+    kind = usual.kind if usual else _kind_of(draft, role)
+    reference = Reference.parse(text, kind=kind)
+    if reference.kind != kind:
+        raise UsageError(f"--use {role}={text}: role {role!r} is a {kind}", hint=f"give --use {role}={kind}/NAME")
+    return reference
+
+
+def _kind_of(draft: Draft, role: str) -> str:
+    return next(action.open_roles[role] for _, action in draft.steps if role in action.open_roles)
+
+
+def asked(draft: Draft) -> dict[Requirement, str]:
+    """What the solver is asked for, each with the words of whoever asks: the user, the workflow, its actions.
+
+    Where the user fills a role with something of another name, the workflow's own wish for that role is gone.
+    """
+    askers: dict[Requirement, list[str]] = {}
+    for role in draft.request.use:
+        askers.setdefault(requirement(draft.roles[role]), []).append("you")
+    for role, reference in draft.workflow.requires.items():
+        if role in draft.wanted and draft.roles[role].key == reference.key:
+            askers.setdefault(requirement(reference), []).append(draft.workflow.key)
+    for _, action in draft.steps:
+        for role, need in action.own_needs.items():
+            if role not in draft.roles or draft.roles[role].key == need.key:
+                askers.setdefault(requirement(need), []).append(action.key)
+    return {need: _sentence(list(dict.fromkeys(who)), need) for need, who in askers.items()}
+
+
+def _sentence(who: Sequence[str], need: Requirement) -> str:
+    if "you" in who:
+        return f"you asked for {need}"
+    return f"{' and '.join(who)} need{'s' if len(who) == 1 else ''} {need}"

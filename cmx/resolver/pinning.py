@@ -1,0 +1,136 @@
+"""From the solver's choices to what a plan says of them: pins, artefacts and environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cmx.component import Component, Dataset, Model, SoftwareDetect, Variant
+from cmx.resolver.candidate import Candidate, Source
+from cmx.resolver.draft import Draft
+from cmx.resolver.plan import Pin, PlannedEnvironment
+from cmx.resolver.solver import Solution
+from cmx.resolver.world import CONVERT, MAIN, NEW, Place, node, normalised, root_source
+from cmx.store import Package
+
+
+def chosen_places(solution: Solution) -> dict[str, Place]:
+    chosen = {name: candidate.data for name, candidate in solution.items() if name.startswith("environment/")}
+    return {name.partition("/")[2]: place for name, place in chosen.items() if isinstance(place, Place)}
+
+
+def members_of(solution: Solution, environment: str) -> list[Candidate]:
+    """The Python packages that were chosen for an environment, by name."""
+    return [
+        candidate
+        for name, candidate in sorted(solution.items())
+        if isinstance(candidate.data, SoftwareDetect)
+        and candidate.data.python_package
+        and (name.partition("@")[2] or MAIN) == environment
+    ]
+
+
+def package_name(candidate: Candidate) -> str:
+    assert isinstance(candidate.data, SoftwareDetect)
+    return normalised(candidate.data.python_package)
+
+
+def planned_environments(solution: Solution, locks: Mapping[str, Sequence[Package]]) -> dict[str, PlannedEnvironment]:
+    return {
+        name: PlannedEnvironment(
+            name,
+            place.source.word,
+            place.digest if place.source is Source.STORED else place.interpreter,
+            place.python,
+            tuple(locks[name]),
+        )
+        for name, place in chosen_places(solution).items()
+    }
+
+
+def make_pins(draft: Draft, solution: Solution) -> dict[str, Pin]:
+    """A pin for each role; a package of another environment than the main one is under ``environment.name``."""
+    roles = {**{role: need for _, action in draft.steps for role, need in action.own_needs.items()}, **draft.roles}
+    pins = {role: _pin(draft, role, solution, node(reference)) for role, reference in roles.items()}
+    for candidate in list(solution.values()):
+        if isinstance(candidate.data, Model):
+            brought = {r: n for r, n in candidate.data.requires.items() if r in draft.unfilled}
+            pins |= {role: _pin(draft, role, solution, node(reference)) for role, reference in brought.items()}
+    for name in solution:
+        plain, _, environment = name.partition("@")
+        if environment:
+            role = f"{environment}.{plain.partition('/')[2]}"
+            pins[role] = _pin(draft, role, solution, name)
+    return pins
+
+
+def _pin(draft: Draft, role: str, solution: Solution, name: str) -> Pin:
+    candidate = solution[name]
+    component = candidate.data
+    assert isinstance(component, Component)
+    kind, _, rest = name.partition("@")[0].partition("/")
+    return Pin(
+        role=role,
+        kind=kind,
+        name=rest,
+        version=candidate.version,
+        variant=candidate.variant,
+        source=candidate.source.word,
+        how=_how(candidate),
+        environment=_environment_of(name, component),
+        recipe=component.reference,
+        digest=component.digest,
+        why=solution.choices[name].why,
+        others=tuple(
+            f"{other.candidate.label} ({other.candidate.source.word}): {other.why_not}"
+            for other in solution.choices[name].alternatives
+        ),
+        artifact=_artifact(draft, component, candidate.variant),
+    )
+
+
+def _how(candidate: Candidate) -> str:
+    component = candidate.data
+    if isinstance(component, SoftwareDetect):
+        return "pip" if candidate.place == NEW else candidate.place
+    source = _artifact_source(component, candidate.variant) if isinstance(component, Model | Dataset) else {}
+    return next(iter(source), "")
+
+
+def _environment_of(name: str, component: Component) -> str:
+    if isinstance(component, SoftwareDetect) and component.python_package:
+        return name.partition("@")[2] or MAIN
+    return ""
+
+
+def _artifact_source(component: Component, variant: str) -> Mapping[str, Any]:
+    if isinstance(component, Model):
+        return root_source(component, component.variants[variant])
+    return component.source if isinstance(component, Dataset) else {}
+
+
+def _artifact(draft: Draft, component: Component, variant: str) -> dict[str, Any] | None:
+    if isinstance(component, Dataset):
+        return {"source": dict(component.source)}
+    if isinstance(component, Model):
+        return _variant_artifact(draft, component, component.variants[variant])
+    return None
+
+
+def _variant_artifact(draft: Draft, model: Model, variant: Variant) -> dict[str, Any]:
+    """How a variant is had: a source, or a conversion of another variant, with everything that goes into it."""
+    if variant.source is not None:
+        return {"variant": variant.name, "source": dict(variant.source)}
+    assert variant.conversion is not None
+    recipe = draft.catalog.model(variant.conversion.recipe) if variant.conversion.recipe else model
+    return {
+        "variant": variant.name,
+        "from": _variant_artifact(draft, model, model.variants[variant.origin]),
+        "convert": {
+            "recipe": recipe.reference,
+            "digest": recipe.digest,
+            "entry": variant.conversion.entry,
+            "with": dict(variant.conversion.arguments),
+        },
+        "environment": CONVERT,
+    }
