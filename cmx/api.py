@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cmx import __version__
 from cmx.errors import CmxError, RunError, UsageError, error_document, nearest
-from cmx.host import Host
+from cmx.host import Host, check_target
+from cmx.reference import COMPONENT_KINDS, Reference
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, Request
@@ -27,18 +29,40 @@ def resolve(
     parameters: Mapping[str, Any] | None = None,
     use: Mapping[str, str] | None = None,
     seed: int = 0,
+    target: str = "",
+    prefer: str = "detected",
+    without: Sequence[str] = (),
     host: Host | None = None,
     offline: bool = False,
+    locked: Plan | None = None,
     reporter: Reporter | None = None,
 ) -> Plan:
     """Choose and lock everything that a workflow (or one of its actions) needs; nothing is installed or run.
 
-    ``parameters`` are as for ``--set``, ``use`` maps roles to references. Raises UsageError, ComponentNotFound,
-    Unsatisfiable or Unavailable.
+    ``parameters`` are as for ``--set``, ``use`` maps roles to references, ``target`` is what programs are for,
+    ``prefer`` is detected, installed or newest, ``without`` are references that must not be used; everything that
+    ``locked`` pins is chosen exactly so.
+    Raises UsageError, ComponentNotFound, Unsatisfiable or Unavailable.
     """
-    request = Request(workflow, action, dict(parameters or {}), dict(use or {}), seed)
+    request = Request(workflow, action, dict(parameters or {}), dict(use or {}), seed, target, prefer, tuple(without))
+    return resolve_request(catalog, request, host=host, offline=offline, locked=locked, reporter=reporter)
+
+
+def resolve_request(
+    catalog: Catalog,
+    request: Request,
+    *,
+    host: Host | None = None,
+    offline: bool = False,
+    locked: Plan | None = None,
+    reporter: Reporter | None = None,
+) -> Plan:
+    """As ``resolve``, for a request that is a document already."""
     machine = LocalMachine(catalog.settings, host=host, offline=offline, reporter=reporter)
-    return make_plan(catalog, request, machine, version=__version__, offline=offline)
+    if request.target:
+        own = check_target(request.target) == machine.platform
+        request = replace(request, target="" if own else request.target)
+    return make_plan(catalog, request, machine, version=__version__, offline=offline, locked=locked)
 
 
 def run(
@@ -59,12 +83,11 @@ def run(
     catalog = catalog or Catalog.default()
     if action or parameters or seed is not None:
         before = plan.request
-        request = Request(
-            before.workflow,
-            action or before.action,
-            {**before.parameters, **{name.replace("_", "-"): value for name, value in parameters.items()}},
-            before.use,
-            before.seed if seed is None else seed,
+        request = replace(
+            before,
+            action=action or before.action,
+            parameters={**before.parameters, **{name.replace("_", "-"): v for name, v in parameters.items()}},
+            seed=before.seed if seed is None else seed,
         )
         plan = narrowed(plan, catalog, request)
     return run_plan(plan, catalog=catalog, settings=catalog.settings, options=options, reporter=reporter)
@@ -92,11 +115,12 @@ def access_or_raise(request: Mapping[str, Any]) -> dict[str, Any]:
     action = request.get("action")
     if not isinstance(action, str) or not action:
         raise UsageError("the request has no 'action'", hint='as in {"action": "benchmark"}')
-    if action in _LOOKING:
-        return _LOOKING[action](request)
-    unknown = next((key for key in request if key not in _KEYS), "")
+    look_up, keys = _LOOKING.get(action, (None, _KEYS))
+    unknown = next((key for key in request if key not in keys), "")
     if unknown:
-        raise UsageError(f"unknown key {unknown!r}", hint=nearest(unknown, _KEYS))
+        raise UsageError(f"unknown key {unknown!r}", hint=nearest(unknown, keys))
+    if look_up:
+        return look_up(request)
     catalog, offline = Catalog.default(), bool(request.get("offline", False))
     plan = resolve(
         catalog,
@@ -140,7 +164,12 @@ def _integer(request: Mapping[str, Any], key: str) -> int:
 
 
 def _list(request: Mapping[str, Any]) -> dict[str, Any]:
-    entries = Catalog.default().entries(str(request.get("kind", "")), request.get("tags", ()))
+    kind, tags = request.get("kind", ""), request.get("tags", [])
+    if kind and kind not in COMPONENT_KINDS:
+        raise UsageError(f"there is no kind {kind!r}", hint=nearest(str(kind), COMPONENT_KINDS))
+    if not isinstance(tags, list):
+        raise UsageError(f"'tags' is not a list: {tags!r}", hint='as in {"tags": ["mobile"]}')
+    entries = Catalog.default().entries(kind, map(str, tags))
     return {"components": [{"reference": entry.reference, "uid": entry.uid} for entry in entries]}
 
 
@@ -150,8 +179,6 @@ def _find(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _show(request: Mapping[str, Any]) -> dict[str, Any]:
-    from cmx.reference import Reference
-
     component = Catalog.default().find(Reference.parse(str(request.get("component", ""))))
     return {"reference": component.reference, "digest": component.digest, "component": dict(component.document)}
 
@@ -163,4 +190,9 @@ def _results(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"results": [result.document() for result in database.list(limit=_integer(request, "limit"))]}
 
 
-_LOOKING = {"list": _list, "find": _find, "show": _show, "result": _results}
+_LOOKING = {
+    "list": (_list, ("action", "kind", "tags")),
+    "find": (_find, ("action", "words")),
+    "show": (_show, ("action", "component")),
+    "result": (_results, ("action", "id", "limit")),
+}

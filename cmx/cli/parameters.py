@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from cmx.cli.parser import Parser
 from cmx.component import Action
 from cmx.errors import UsageError
+from cmx.reporter import Reporter
+from cmx.repository import Catalog
+from cmx.resolver.plan import Plan, Request
 
 _PREFIX = "parameter:"
+WORKFLOW = "workflow/image-classification"
+"""What an action runs on when no workflow is named."""
 
 
 def add_request_options(parser: Parser) -> None:
@@ -20,7 +26,38 @@ def add_request_options(parser: Parser) -> None:
     )
     parser.add_argument("--use", action="append", default=[], metavar="ROLE=REF", help="fill a role with a reference")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything that is random (default: 0)")
+    parser.add_argument("--target", default="", metavar="OS-ARCH", help="what programs are for, as in linux-aarch64")
+    parser.add_argument(
+        "--prefer",
+        choices=("detected", "installed", "newest"),
+        default="detected",
+        help="which candidates come first (default: detected)",
+    )
+    parser.add_argument("--without", action="append", default=[], metavar="REF", help="software that must not be used")
+    parser.add_argument("--locked", metavar="FILE", help="choose exactly what this plan pins, or say what differs")
     parser.add_argument("--offline", action="store_true", help="use what is on this machine; fetch nothing")
+
+
+def read_request(arguments: argparse.Namespace, parameters: Mapping[str, Any]) -> Request:
+    """The request that a command line means."""
+    return Request(
+        workflow=arguments.workflow or WORKFLOW,
+        action=arguments.action or "",
+        parameters=dict(parameters),
+        use=pairs("--use", arguments.use),
+        seed=arguments.seed,
+        target=arguments.target,
+        prefer=arguments.prefer,
+        without=tuple(arguments.without),
+    )
+
+
+def resolve(catalog: Catalog, request: Request, arguments: argparse.Namespace, reporter: Reporter) -> Plan:
+    """The plan for a request, under the command line's ``--offline`` and ``--locked``."""
+    from cmx.api import resolve_request
+
+    locked = Plan.read(Path(arguments.locked)) if arguments.locked else None
+    return resolve_request(catalog, request, offline=arguments.offline, locked=locked, reporter=reporter)
 
 
 def pairs(option: str, given: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import argparse
 
 from cmx.cli.answer import Answer, table
 from cmx.cli.console import Console
-from cmx.cli.parameters import add_request_options, pairs
+from cmx.cli.parameters import add_request_options, pairs, read_request, resolve
 from cmx.cli.parser import Parser
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan
@@ -26,20 +26,10 @@ def configure(parser: Parser, arguments: list[str]) -> None:
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """The plan."""
-    from cmx import api
-
     console = Console()
     try:
-        plan = api.resolve(
-            Catalog.default(),
-            arguments.workflow,
-            action=arguments.action,
-            parameters=pairs("--set", arguments.set),
-            use=pairs("--use", arguments.use),
-            seed=arguments.seed,
-            offline=arguments.offline,
-            reporter=console,
-        )
+        request = read_request(arguments, pairs("--set", arguments.set))
+        plan = resolve(Catalog.default(), request, arguments, console)
     finally:
         console.close()
     return Answer({"plan": plan.document()}, _text(plan, arguments.explain))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cmx.cli.answer import table
 from cmx.results import Result
+from cmx.results.table import measurement, verdict
 
 
 def result_text(result: Result) -> str:
@@ -17,35 +19,30 @@ def result_text(result: Result) -> str:
 def _body(result: Result) -> str:
     metrics = result.metrics
     if "throughput" in metrics or "latency" in metrics:
-        return _speed_table(result) + "\n"
+        head, row = measurement(result)
+        return table(head, [row], right=range(1, 7)) + "\n"
     if "classes" in metrics:
         return _classes(metrics) + "\n"
     return _accuracy_line(result.validation) + "\n" if result.validation else ""
 
 
-def _speed_table(result: Result) -> str:
-    metrics, latency = result.metrics, result.latency
-    accuracy = sorted((result.validation.get("accuracy") or {}).items())
-    counts = result.validation.get("counts") or {}
-    head = ["SCENARIO", "QUERIES", "SAMPLES", "P50 ms", "P90 ms", "P99 ms", "THROUGHPUT"]
-    row = [
-        str(metrics.get("scenario", "")),
-        str(metrics.get("queries", "")),
-        str(metrics.get("samples", "")),
-        *(milliseconds(value) for value in (latency.p50, latency.p90, latency.p99)),
-        f"{result.throughput:.1f} /s" if result.throughput else "–",
-    ]
-    for name, value in accuracy:
-        head.append(name.upper().replace("_", "-"))
-        row.append(f"{counts[name]}/{counts['total']} = {value:.3f}" if name in counts else f"{value:.3f}")
-    head.append("LOADGEN")
-    row.append(str(metrics.get("verdict", "–")))
-    return table(head, [row], right=range(1, 7))
+def matrix_text(results: Sequence[tuple[Mapping[str, str], Result]]) -> str:
+    """One row for each point of a matrix, with what was varied in front."""
+    rows = [_point_row(point, result) for point, result in results]
+    head = list(dict.fromkeys(key for row in rows for key in row))
+    failed = [f"failed: {result.short}: {result.error['message']}" for _, result in results if result.error]
+    noisy = sum(1 for _, result in results if result.noisy)
+    remarks = [f"noisy: {noisy} of {len(results)} runs; cmx result show says what went on"] if noisy else []
+    text = table(head, [[row.get(key, "-") for key in head] for row in rows])
+    return "\n".join(["", text, "", *failed, *remarks])
 
 
-def milliseconds(ns: int | None) -> str:
-    """Nanoseconds as milliseconds with three or more figures; "–" for none."""
-    return "–" if ns is None else f"{ns / 1e6:.2f}" if ns >= 1_000_000 else f"{ns / 1e6:.4f}"
+def _point_row(point: Mapping[str, str], result: Result) -> dict[str, str]:
+    """The columns of one point; what was varied is not said twice."""
+    headings, values = measurement(result)
+    varied = {key.upper(): value for key, value in point.items()}
+    measured = {key: value for key, value in zip(headings, values, strict=True) if key not in varied}
+    return {**varied, **measured, "STATUS": verdict(result), "RESULT": result.short}
 
 
 def _classes(metrics: Any) -> str:

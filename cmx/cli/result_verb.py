@@ -14,10 +14,11 @@ from typing import Any
 
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
-from cmx.cli.result_text import milliseconds, result_text
+from cmx.cli.result_text import result_text
 from cmx.host import Unavailable
 from cmx.results import Database, Result
 from cmx.results.export import as_text, export
+from cmx.results.table import LISTING, listing
 from cmx.settings import Settings
 
 _FILTERS = ("workflow", "action", "model", "framework", "scenario", "status")
@@ -58,29 +59,8 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
 
 
 def _listed(results: Sequence[Result], problems: Sequence[str]) -> str:
-    rows = [
-        (
-            each.short,
-            each.created[:16].replace("T", " "),
-            each.action,
-            each.workflow.removeprefix("workflow/"),
-            each.pins.get("framework", "").removeprefix("software/"),
-            each.scenario,
-            milliseconds(each.latency.p50),
-            f"{each.throughput:.1f}" if each.throughput else "–",
-            _top(each),
-            "valid" if each.valid else each.status if each.status == "failed" else "not valid",
-        )
-        for each in results
-    ]
-    head = ("ID", "UTC", "ACTION", "WORKFLOW", "FRAMEWORK", "SCENARIO", "P50 ms", "SAMPLES/s", "ACCURACY", "STATUS")
-    text = table(head, rows, right=(6, 7)) if rows else "no results yet: cmx run benchmark makes one"
+    text = table(LISTING, listing(results), right=(7, 8)) if results else "no results yet: cmx run benchmark makes one"
     return "\n".join([text, *(f"broken: {problem}" for problem in problems)])
-
-
-def _top(result: Result) -> str:
-    metric = str(result.validation.get("metric"))
-    return f"{metric} {result.accuracy[metric]:.3f}" if metric in result.accuracy else "–"
 
 
 def _shown(result: Result) -> str:

@@ -12,17 +12,21 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cmx.cli.answer import Answer
 from cmx.cli.console import Console
-from cmx.cli.parameters import add_action_options, add_request_options, pairs, parameters
+from cmx.cli.parameters import add_action_options, add_request_options, parameters, read_request, resolve
 from cmx.cli.parser import Parser
-from cmx.cli.result_text import result_text
+from cmx.cli.result_text import matrix_text, result_text
 from cmx.component import Action
-from cmx.errors import ComponentNotFound, UsageError, nearest
+from cmx.errors import ComponentNotFound, UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
-from cmx.resolver.plan import Plan
+from cmx.resolver.plan import Plan, Request
+
+if TYPE_CHECKING:
+    from cmx.runner import Options
 
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -32,6 +36,13 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     parser.add_argument("action", nargs="?", help="benchmark | validate | run | compile, or one of yours")
     parser.add_argument("workflow", nargs="?", help="default: image-classification")
     add_request_options(parser)
+    parser.add_argument(
+        "--matrix",
+        action="append",
+        default=[],
+        metavar="KEY=V1,V2",
+        help="run every combination; KEY is a parameter or a role",
+    )
     parser.add_argument("--plan", metavar="FILE", help="carry out a saved plan instead of resolving")
     parser.add_argument("--plan-only", action="store_true", help="print the plan (JSON) and stop")
     parser.add_argument(
@@ -57,62 +68,76 @@ def _named_action(arguments: list[str]) -> Action | None:
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """The recorded result; exit code 1 when a step failed or the answers are wrong."""
-    from cmx import api
+    console = Console()
+    catalog = Catalog.default()
+    try:
+        if arguments.plan:
+            _refuse_with_plan(arguments)
+            return _carried_out(Plan.read(Path(arguments.plan)), catalog, arguments, console)
+        request = _request(arguments, catalog)
+        if arguments.matrix:
+            return _matrix(request, catalog, arguments, console)
+        plan = _resolved(request, catalog, arguments, console)
+        return _plan_answer(plan) if arguments.plan_only else _carried_out(plan, catalog, arguments, console)
+    finally:
+        console.close()
+
+
+def _options(arguments: argparse.Namespace) -> Options:
     from cmx.runner import Options
 
     limits = {} if arguments.time_limit is None else {"time_limit": arguments.time_limit}
     memory = _bytes(arguments.memory_limit) if arguments.memory_limit else None
-    options = Options(**limits, memory_limit=memory, offline=arguments.offline, anonymous=arguments.anonymous)
-    console = Console()
-    catalog = Catalog.default()
-    try:
-        plan = _plan(arguments, catalog, console)
-        if arguments.plan_only:
-            return _plan_answer(plan, as_json)
-        result = api.run(plan, catalog=catalog, options=options, reporter=console)
-    finally:
-        console.close()
+    return Options(**limits, memory_limit=memory, offline=arguments.offline, anonymous=arguments.anonymous)
+
+
+def _carried_out(plan: Plan, catalog: Catalog, arguments: argparse.Namespace, console: Console) -> Answer:
+    from cmx import api
+
+    result = api.run(plan, catalog=catalog, options=_options(arguments), reporter=console)
     if result.error:
         raise api.failure(result)
     failed = result.validation.get("passed") is False
     return Answer({"result": result.document()}, result_text(result), exit_code=1 if failed else 0)
 
 
-def _plan(arguments: argparse.Namespace, catalog: Catalog, console: Console) -> Plan:
+def _matrix(request: Request, catalog: Catalog, arguments: argparse.Namespace, console: Console) -> Answer:
+    """Every point is resolved before the first one runs; one that fails is recorded and passed by."""
     from cmx import api
+    from cmx.runner.matrix import read_axes, requests
 
-    if arguments.plan:
-        _refuse_with_plan(arguments)
-        return Plan.read(Path(arguments.plan))
+    found = requests(catalog, request, read_axes(arguments.matrix))
+    plans = [(point, _resolved(each, catalog, arguments, console)) for point, each in found]
+    results = []
+    for number, (point, plan) in enumerate(plans, 1):
+        console.note(f"{number} of {len(plans)}: {', '.join(f'{key}={value}' for key, value in point.items())}")
+        results.append((point, api.run(plan, catalog=catalog, options=_options(arguments), reporter=console)))
+    documents = [{"point": point, "result": result.document()} for point, result in results]
+    good = all(result.status == "ok" and result.validation.get("passed") is not False for _, result in results)
+    return Answer({"results": documents}, matrix_text(results), exit_code=0 if good else 1)
+
+
+def _request(arguments: argparse.Namespace, catalog: Catalog) -> Request:
     if not arguments.action:
         names = sorted({entry.name for entry in catalog.entries("action")})
         raise UsageError("which action?", hint=f"cmx run {'|'.join(names)} [WORKFLOW]")
-    _known_action(catalog, arguments.action)
+    return read_request(arguments, parameters(arguments))
+
+
+def _resolved(request: Request, catalog: Catalog, arguments: argparse.Namespace, console: Console) -> Plan:
     start = time.perf_counter_ns()
-    console.begin("resolve", arguments.workflow or "image-classification")
-    plan = api.resolve(
-        catalog,
-        arguments.workflow or api.WORKFLOW,
-        action=arguments.action,
-        parameters=parameters(arguments),
-        use=pairs("--use", arguments.use),
-        seed=arguments.seed,
-        offline=arguments.offline,
-        reporter=console,
-    )
+    console.begin("resolve", request.workflow)
+    plan = resolve(catalog, request, arguments, console)
     console.end("resolve", _chosen(plan), (time.perf_counter_ns() - start) / 1e9)
     return plan
 
 
-def _known_action(catalog: Catalog, name: str) -> None:
-    names = {entry.name for entry in catalog.entries("action")}
-    reference = Reference.parse(name, kind="action")
-    if reference.name not in names:
-        raise UsageError(f"there is no action {name!r}", hint=nearest(reference.name, names))
-
-
 def _refuse_with_plan(arguments: argparse.Namespace) -> None:
-    given = [name for name in ("action", "workflow", "set", "use") if getattr(arguments, name)]
+    given = [
+        name
+        for name in ("action", "workflow", "set", "use", "matrix", "locked", "target", "without")
+        if getattr(arguments, name)
+    ]
     if given:
         raise UsageError(
             f"--plan says everything already, and {', '.join(given)} was given too",
@@ -122,12 +147,13 @@ def _refuse_with_plan(arguments: argparse.Namespace) -> None:
 
 def _chosen(plan: Plan) -> str:
     """The pins that a reader cares about first: the workflow's own roles."""
-    roles = [role for role in ("model", "dataset", "framework") if role in plan.pins]
+    own = ("model", "dataset", "framework", "compiler", "emulator")
+    roles = [role for role in own if role in plan.pins]
     pins = [plan.pins[role] for role in roles]
     return "   ".join(f"{pin.reference}{f' [{pin.variant}]' if pin.variant else ''}" for pin in pins)
 
 
-def _plan_answer(plan: Plan, as_json: bool) -> Answer:
+def _plan_answer(plan: Plan) -> Answer:
     import json
 
     text = json.dumps(plan.document(), indent=2, ensure_ascii=False)

@@ -6,5 +6,18 @@ from cmx.host.accelerators import Accelerator
 from cmx.host.description import Description, Field, Unavailable, describe
 from cmx.host.machine import Host
 from cmx.host.noise import Noise, NoiseMonitor
+from cmx.host.targets import TARGETS, check_target, target_of
 
-__all__ = ["Accelerator", "Description", "Field", "Host", "Noise", "NoiseMonitor", "Unavailable", "describe"]
+__all__ = [
+    "TARGETS",
+    "Accelerator",
+    "Description",
+    "Field",
+    "Host",
+    "Noise",
+    "NoiseMonitor",
+    "Unavailable",
+    "check_target",
+    "describe",
+    "target_of",
+]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cmx.component import Action, Step, Workflow
 from cmx.errors import UsageError, nearest
@@ -16,13 +17,19 @@ from cmx.resolver.world import requirement
 
 @dataclass
 class Draft:
-    """A request with its names looked up."""
+    """A request with its names looked up.
+
+    ``paths`` are the places that the user gave for software (``--set gcc.path=…``), by role and by name; ``parameters``
+    are the other parameters.
+    """
 
     request: Request
     catalog: Catalog
     workflow: Workflow
     steps: list[tuple[Step, Action]]
     roles: dict[str, Reference] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -33,26 +40,49 @@ class Draft:
         return self.wanted - set(self.roles)
 
 
+EMULATOR = "emulator"
+"""The role that runs a program for another architecture; it is filled where a target asks for it."""
+
+
 def make_draft(catalog: Catalog, request: Request) -> Draft:
+    """Look up a request's names. Raises UsageError or ComponentNotFound for one that is not there."""
     workflow = catalog.workflow(Reference.parse(request.workflow, kind="workflow"))
     steps = [(step, catalog.action(step.action)) for step in workflow.steps]
     draft = Draft(request, catalog, workflow, _selected(workflow, steps, request.action))
     draft.roles = {role: reference for role, reference in workflow.requires.items() if role in draft.wanted}
     for role, text in request.use.items():
         draft.roles[role] = _used(draft, role, text)
+    if request.target and EMULATOR in draft.unfilled:
+        draft.roles[EMULATOR] = Reference("software", "qemu-user")
+    _split_paths(draft)
     return draft
 
 
+def _split_paths(draft: Draft) -> None:
+    """Take ``NAME.path`` out of the parameters, where NAME is a software role or the software itself."""
+    software = {**{r: n.name for _, a in draft.steps for r, n in a.own_needs.items()}, **_software_names(draft)}
+    known = {*software, *software.values()}
+    scoped = {key: key.removesuffix(".path") for key in draft.request.parameters if key.endswith(".path")}
+    draft.paths = {
+        software.get(name, name): str(draft.request.parameters[key]) for key, name in scoped.items() if name in known
+    }
+    taken = {key for key, name in scoped.items() if name in known}
+    draft.parameters = {key: value for key, value in draft.request.parameters.items() if key not in taken}
+
+
+def _software_names(draft: Draft) -> dict[str, str]:
+    return {role: reference.name for role, reference in draft.roles.items() if reference.kind == "software"}
+
+
 def _selected(workflow: Workflow, steps: list[tuple[Step, Action]], wanted: str) -> list[tuple[Step, Action]]:
-    """The steps of an action, those that check it, and everything these need, in the workflow's order."""
+    """The steps of an action (or the step of this id), those that check it, and everything these need, in order."""
     if not wanted:
         return steps
     name = Reference.parse(wanted, kind="action").name
-    chosen = {step.id for step, action in steps if action.name == name}
+    chosen = {step.id for step, action in steps if name in (step.id, action.name)}
     if not chosen:
-        raise UsageError(
-            f"{workflow.key} has no step for action {name!r}", hint=nearest(name, {action.name for _, action in steps})
-        )
+        known = {action.name for _, action in steps} | {step.id for step, _ in steps}
+        raise UsageError(f"{workflow.key} has no step for action {name!r}", hint=nearest(name, known))
     checks = {check for step, action in steps if step.id in chosen for check in action.checked_by}
     chosen |= {step.id for step, action in steps if action.name in checks}
     for step, _ in reversed(steps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,13 +21,13 @@ Steps = Sequence[tuple[Step, Action]]
 def assign(steps: Steps, given: Mapping[str, Any], *, complete: bool) -> dict[str, dict[str, Any]]:
     """The parameters of each step: the action's defaults, under the step's ``with``, under what the user gave.
 
-    A key is ``parameter`` (for every step that takes it), ``step.parameter`` or ``action.parameter``. A parameter with
-    no default must be given if ``complete``.
+    A key is ``parameter`` (for every step that takes it), or ``step.parameter`` or ``action.parameter``, which wins. A
+    parameter with no default must be given if ``complete``.
     Raises UsageError for an unknown key, with the nearest known one, for a value that its schema refuses, and for a
     parameter that must be given.
     """
     chosen = {step.id: {**_defaults(action), **_checked(action, step.parameters)} for step, action in steps}
-    for key, value in given.items():
+    for key, value in sorted(given.items(), key=lambda item: "." in item[0]):
         for step, action in _takers(steps, key):
             name = _plain(key)
             chosen[step.id][name] = read(name, value, action.parameters[name])
@@ -81,10 +82,13 @@ def read(name: str, value: Any, fragment: Mapping[str, Any]) -> Any:
     """
     typed = _typed(value, fragment) if isinstance(value, str) else value
     problem = validate_value(typed, {key: fragment[key] for key in _KEYWORDS if key in fragment})
+    if isinstance(typed, float) and not math.isfinite(typed):
+        problem = f"{typed} is not a number to work with"
     if problem:
         raise UsageError(f"{name}: {problem}", hint=_expected(name, fragment))
     # A worker has a working folder of its own: a path means what it meant to the user.
-    return str(Path(typed).expanduser().absolute()) if fragment.get("format") == "path" else typed
+    is_path = fragment.get("format") == "path" and isinstance(typed, str)
+    return str(Path(typed).expanduser().absolute()) if is_path else typed
 
 
 def _typed(text: str, fragment: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cmx.component import Component, Dataset, Model, SoftwareDetect, Variant
+from cmx.repository import Catalog
 from cmx.resolver.candidate import Candidate, Source
 from cmx.resolver.draft import Draft
 from cmx.resolver.plan import Pin, PlannedEnvironment
@@ -15,6 +16,7 @@ from cmx.store import Package
 
 
 def chosen_places(solution: Solution) -> dict[str, Place]:
+    """The place chosen for each environment."""
     chosen = {name: candidate.data for name, candidate in solution.items() if name.startswith("environment/")}
     return {name.partition("/")[2]: place for name, place in chosen.items() if isinstance(place, Place)}
 
@@ -31,11 +33,13 @@ def members_of(solution: Solution, environment: str) -> list[Candidate]:
 
 
 def package_name(candidate: Candidate) -> str:
+    """The normalised name of a candidate's Python package."""
     assert isinstance(candidate.data, SoftwareDetect)
     return normalised(candidate.data.python_package)
 
 
 def planned_environments(solution: Solution, locks: Mapping[str, Sequence[Package]]) -> dict[str, PlannedEnvironment]:
+    """What a plan says of each environment."""
     return {
         name: PlannedEnvironment(
             name,
@@ -85,7 +89,7 @@ def _pin(draft: Draft, role: str, solution: Solution, name: str) -> Pin:
             f"{other.candidate.label} ({other.candidate.source.word}): {other.why_not}"
             for other in solution.choices[name].alternatives
         ),
-        artifact=_artifact(draft, component, candidate.variant),
+        artifact=artifact_of(draft.catalog, component, candidate.variant),
     )
 
 
@@ -109,23 +113,24 @@ def _artifact_source(component: Component, variant: str) -> Mapping[str, Any]:
     return component.source if isinstance(component, Dataset) else {}
 
 
-def _artifact(draft: Draft, component: Component, variant: str) -> dict[str, Any] | None:
+def artifact_of(catalog: Catalog, component: Component, variant: str) -> dict[str, Any] | None:
+    """How the files of a component are had: a source, or a conversion with all that goes into it; None for software."""
     if isinstance(component, Dataset):
         return {"source": dict(component.source)}
     if isinstance(component, Model):
-        return _variant_artifact(draft, component, component.variants[variant])
+        return _variant_artifact(catalog, component, component.variants[variant])
     return None
 
 
-def _variant_artifact(draft: Draft, model: Model, variant: Variant) -> dict[str, Any]:
+def _variant_artifact(catalog: Catalog, model: Model, variant: Variant) -> dict[str, Any]:
     """How a variant is had: a source, or a conversion of another variant, with everything that goes into it."""
     if variant.source is not None:
         return {"variant": variant.name, "source": dict(variant.source)}
     assert variant.conversion is not None
-    recipe = draft.catalog.model(variant.conversion.recipe) if variant.conversion.recipe else model
+    recipe = catalog.model(variant.conversion.recipe) if variant.conversion.recipe else model
     return {
         "variant": variant.name,
-        "from": _variant_artifact(draft, model, model.variants[variant.origin]),
+        "from": _variant_artifact(catalog, model, model.variants[variant.origin]),
         "convert": {
             "recipe": recipe.reference,
             "digest": recipe.digest,

@@ -20,22 +20,30 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted: an action (all of the workflow's when empty), with parameters and roles as the user set them."""
+    """What is wanted: an action (all of the workflow's when empty), with parameters and roles as the user set them.
+
+    ``target`` is what programs are for ("linux-aarch64"), empty for the host; ``prefer`` is detected, installed or
+    newest; ``without`` are references that must not be used.
+    """
 
     workflow: str
     action: str = ""
     parameters: Document = field(default_factory=dict)
     use: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
+    target: str = ""
+    prefer: str = "detected"
+    without: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
-        return {"schema": 1, "document": "request", **asdict(self)}
+        return {"schema": 1, "document": "request", **asdict(self), "without": list(self.without)}
 
     @classmethod
     def from_document(cls, document: Document) -> Request:
         """Read back what ``document`` wrote."""
-        return cls(**{key: document[key] for key in ("workflow", "action", "parameters", "use", "seed")})
+        values = {key: document[key] for key in document if key not in ("schema", "document")}
+        return cls(**{**values, "without": tuple(document["without"])})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from cmx.component import Action, Step
-from cmx.errors import ComponentInvalid, Unsatisfiable, UsageError
+from cmx.errors import ComponentInvalid, ResolutionError, Unsatisfiable, UsageError
+from cmx.reference import Reference
 from cmx.repository import Catalog
 from cmx.resolver.candidate import Candidate, Source
 from cmx.resolver.draft import Draft, asked, make_draft
@@ -23,6 +24,7 @@ from cmx.resolver.world import (
     Surroundings,
     World,
     node,
+    requirement,
 )
 from cmx.store import Package
 
@@ -42,19 +44,32 @@ class Machine(Surroundings, Protocol):
     def host(self) -> Mapping[str, Any]:
         """The host's document."""
 
+    @property
+    def platform(self) -> str:
+        """The host as a target: os-arch."""
 
-def make_plan(catalog: Catalog, request: Request, machine: Machine, *, version: str, offline: bool = False) -> Plan:
+
+def make_plan(
+    catalog: Catalog,
+    request: Request,
+    machine: Machine,
+    *,
+    version: str,
+    offline: bool = False,
+    locked: Plan | None = None,
+) -> Plan:
     """Choose and lock everything that a request needs.
 
-    What is detected or stored is used where it will do; only where it will not are package indexes asked.
+    What is detected or stored is used where it will do; only where it will not are package indexes asked. With
+    ``locked``, every pin and package of that plan is chosen again, or an explanation says what is in the way.
     Raises UsageError, ComponentNotFound, Unsatisfiable (with the facts and repairs) or Unavailable.
     """
     draft = make_draft(catalog, request)
-    parameters = assign(draft.steps, request.parameters, complete=bool(request.action))
-    solution, locks = _solve(draft, machine, offline)
+    parameters = assign(draft.steps, draft.parameters, complete=bool(request.action))
+    solution, locks = _solve(draft, machine, offline, locked)
     pins = make_pins(draft, solution)
     _check_filled(draft, pins)
-    return Plan(
+    plan = Plan(
         request=request,
         workflow=draft.workflow.reference,
         digest=draft.workflow.digest,
@@ -64,6 +79,29 @@ def make_plan(catalog: Catalog, request: Request, machine: Machine, *, version: 
         steps=tuple(_planned(step, action, parameters[step.id], pins) for step, action in draft.steps),
         version=version,
     )
+    if locked and (found := differences(locked, plan)):
+        raise ResolutionError(
+            "the lock cannot be met exactly: " + " · ".join(found),
+            hint="resolve without --locked to take what there is",
+        )
+    return plan
+
+
+def differences(before: Plan, after: Plan) -> list[str]:
+    """What two plans choose differently, one sentence each; where it comes from does not count."""
+    found = []
+    for role in sorted(before.pins.keys() & after.pins.keys()):
+        one, other = before.pins[role], after.pins[role]
+        if (one.reference, one.variant) != (other.reference, other.variant):
+            found.append(f"{role}: {one.reference} and {other.reference}")
+        elif one.digest != other.digest:
+            found.append(f"{role}: {one.recipe} with digest {one.digest[:12]} and {other.digest[:12]}")
+    for name in sorted(before.environments.keys() & after.environments.keys()):
+        mine = {package.name: package.version for package in before.environments[name].packages}
+        theirs = {package.name: package.version for package in after.environments[name].packages}
+        names = sorted(name for name in mine.keys() & theirs.keys() if mine[name] != theirs[name])
+        found += [f"environment {name}: {each} {mine[each]} and {theirs[each]}" for each in names]
+    return found
 
 
 def narrowed(plan: Plan, catalog: Catalog, request: Request) -> Plan:
@@ -72,14 +110,16 @@ def narrowed(plan: Plan, catalog: Catalog, request: Request) -> Plan:
     Raises ComponentInvalid when the request needs a role that the plan has no pin for.
     """
     draft = make_draft(catalog, request)
-    parameters = assign(draft.steps, request.parameters, complete=bool(request.action))
+    parameters = assign(draft.steps, draft.parameters, complete=bool(request.action))
     _check_filled(draft, plan.pins)
     steps = tuple(_planned(step, action, parameters[step.id], plan.pins) for step, action in draft.steps)
     return replace(plan, request=request, steps=steps)
 
 
-def _solve(draft: Draft, machine: Machine, offline: bool) -> tuple[Solution, dict[str, Sequence[Package]]]:
-    wanted = asked(draft)
+def _solve(
+    draft: Draft, machine: Machine, offline: bool, locked: Plan | None
+) -> tuple[Solution, dict[str, Sequence[Package]]]:
+    wanted = {**(_locked(locked) if locked else {}), **asked(draft)}
     model, framework = draft.roles.get("model"), draft.roles.get("framework")
     world = World(
         draft.catalog,
@@ -89,10 +129,15 @@ def _solve(draft: Draft, machine: Machine, offline: bool) -> tuple[Solution, dic
         model=node(model) if model else "",
         framework=node(framework) if framework else "",
         offline=offline,
+        target=draft.request.target or machine.platform,
+        paths=draft.paths,
+        prefer=draft.request.prefer,
+        locks={name: each.packages for name, each in locked.environments.items()} if locked else {},
+        without=tuple(Reference.parse(text, kind="software") for text in draft.request.without),
     )
     if offline:
         return _settle_offline(world, list(wanted), machine)
-    if search(Answers(world), list(wanted), 0):
+    if world.prefer == "detected" and search(Answers(world), list(wanted), 0):
         return _settle(world, list(wanted), machine)
     world.installing = True
     world.prefetch(_packages(draft))
@@ -144,13 +189,26 @@ def _lock_all(solution: Solution, machine: Machine, world: World) -> dict[str, S
         elif place.source is Source.DETECTED:
             locks[name] = [Package(package_name(member), member.version) for member in members]
         else:
-            locks[name] = _lock(members, place, machine, world)
+            locks[name] = _lock(name, members, place, machine, world)
     return locks
 
 
-def _lock(members: Sequence[Candidate], place: Place, machine: Machine, world: World) -> Sequence[Package]:
+def _locked(plan: Plan) -> dict[Requirement, str]:
+    """What a plan pins, as requirements with the words for an explanation."""
+    found = {}
+    for pin in plan.pins.values():
+        reference = Reference(pin.kind, pin.name, f"=={pin.version}", pin.variant)
+        found[requirement(reference, pin.environment or MAIN)] = f"the lock says {reference}"
+    return found
+
+
+def _lock(
+    environment: str, members: Sequence[Candidate], place: Place, machine: Machine, world: World
+) -> Sequence[Package]:
     try:
-        return machine.lock([f"{package_name(member)}=={member.version}" for member in members], place.interpreter)
+        pinned = [str(package) for package in world.locks.get(environment, ())]
+        wanted = [f"{package_name(member)}=={member.version}" for member in members]
+        return machine.lock(pinned or wanted, place.interpreter)
     except Refusal as refusal:
         world.refused.append((frozenset(members), str(refusal)))
         raise

@@ -8,13 +8,14 @@ packages of an environment come from. A place is an interpreter that was found, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 from cmx.component import Component, Dataset, Model, SoftwareDetect, Variant
 from cmx.errors import ComponentNotFound, nearest
+from cmx.host import target_of
 from cmx.reference import Reference, version_key
 from cmx.repository import Catalog
 from cmx.resolver.candidate import Candidate, Source
@@ -47,10 +48,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Found:
-    """A tool that was detected."""
+    """A tool that was detected; ``target`` is the triple or the architecture that it is for, where it has one."""
 
     version: str
     path: str
+    target: str = ""
 
 
 class Surroundings(Protocol):
@@ -59,8 +61,8 @@ class Surroundings(Protocol):
     def places(self) -> Sequence[Place]:
         """Interpreters, then stored environments, best first."""
 
-    def tools(self, component: SoftwareDetect) -> Sequence[Found]:
-        """Detected tools, best first."""
+    def tools(self, component: SoftwareDetect, path: str = "") -> Sequence[Found]:
+        """Detected tools, best first; with ``path``, that one and no other."""
 
     def versions(self, packages: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """The versions of Python packages that could be installed, newest first. Raises Unavailable."""
@@ -94,7 +96,9 @@ class World(Provider):
 
     ``sentences`` say who asks for each requirement. ``wanted_roles`` are roles that steps ask for and that a pinned
     component may bring; ``model`` is the solver's name of the model that ``framework`` must be able to run.
-    ``installing`` opens the door to package indexes.
+    ``installing`` opens the door to package indexes. ``target`` is what compilers must be for; ``paths`` are places
+    that the user gave, by the software's name; ``prefer`` and ``without`` are the user's preference and exclusions;
+    ``locks`` are the packages that each environment must have, where a lock says so.
     """
 
     catalog: Catalog
@@ -105,6 +109,11 @@ class World(Provider):
     framework: str = ""
     installing: bool = False
     offline: bool = False
+    target: str = ""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    prefer: str = "detected"
+    without: Sequence[Reference] = ()
+    locks: Mapping[str, Sequence[Package]] = field(default_factory=dict)
     refused: list[tuple[frozenset[Candidate], str]] = field(default_factory=list)
 
     def candidates(self, name: str) -> Sequence[Candidate]:
@@ -191,7 +200,9 @@ class World(Provider):
         return needs
 
     def _environments(self, name: str) -> list[Candidate]:
-        found = [Candidate(name, p.python, "", p.source, p.name, p) for p in self._places]
+        lock = {(each.name, each.version) for each in self.locks.get(name.partition("/")[2], ())}
+        fit = [p for p in self._places if lock <= set(p.packages.items())]
+        found = [Candidate(name, p.python, "", p.source, p.name, p) for p in fit]
         return [*found, *([self._new(name)] if self.installing else [])]
 
     def _new(self, name: str) -> Candidate:
@@ -205,18 +216,33 @@ class World(Provider):
         if component is None:
             return []
         if not component.python_package:
-            tools = self.surroundings.tools(component)
-            return [Candidate(name, t.version, "", Source.DETECTED, t.path, component) for t in tools]
+            return self._tools(name, component)
         package = normalised(component.python_package)
+        wanted = self.paths.get(plain, "")
         found = [
-            Candidate(name, p.packages[package], "", p.source, p.name, component)
-            for p in self._places
-            if package in p.packages
+            Candidate(name, place.packages[package], "", place.source, place.name, component)
+            for place in self._places
+            if package in place.packages and wanted in ("", place.interpreter)
         ]
-        if self.installing and any(rule.with_ == "pip" for rule in component.install):
+        if self.installing and not wanted and any(rule.with_ == "pip" for rule in component.install):
             versions = self._versions(component.python_package)
             found += [Candidate(name, version, "", Source.INSTALLABLE, NEW, component) for version in versions]
-        return found
+        return self._allowed(found)
+
+    def _tools(self, name: str, component: SoftwareDetect) -> list[Candidate]:
+        """Detected tools that are for the target; those that are for none in particular serve every target."""
+        found = self.surroundings.tools(component, self.paths.get(component.name, ""))
+        fit = [tool for tool in found if not tool.target or target_of(tool.target) == self.target]
+        return self._allowed(Candidate(name, t.version, "", Source.DETECTED, t.path, component) for t in fit)
+
+    def _allowed(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """The candidates that the user did not exclude, in the order that the user prefers."""
+        kept = [each for each in candidates if not any(_excludes(one, each) for one in self.without)]
+        if self.prefer == "newest":
+            return sorted(kept, key=lambda each: version_key(each.version), reverse=True)
+        if self.prefer == "installed":
+            return sorted(kept, key=lambda each: each.source is Source.DETECTED)
+        return kept
 
     def _versions(self, package: str) -> Sequence[str]:
         return self._index[package] if package in self._index else self._ask(package)
@@ -242,6 +268,12 @@ class World(Provider):
             return self.catalog.software(name)
         except ComponentNotFound:
             return None
+
+
+def _excludes(reference: Reference, candidate: Candidate) -> bool:
+    """Whether ``--without`` of a reference leaves this candidate out."""
+    plain = candidate.name.partition("@")[0]
+    return plain == reference.key and (not reference.specifier or reference.admits(candidate.version))
 
 
 def root_source(model: Model, variant: Variant) -> Mapping[str, object]:

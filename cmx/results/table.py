@@ -10,23 +10,34 @@ UNKNOWN = "-"
 
 
 def measurement(result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The headings and the one row that a benchmark's end shows. Accuracy has a column for its main metric."""
-    metric = str(result.validation.get("metric", ""))
-    headings = ("SCENARIO", "QUERIES", "P50 ms", "P90 ms", "P99 ms", "THROUGHPUT")
+    """The headings and the one row that a benchmark's end shows; each accuracy with its count."""
     latency = result.latency
-    values = (
-        result.scenario or UNKNOWN,
-        _whole(result.metrics.get("queries")),
-        *(milliseconds(each) for each in (latency.p50, latency.p90, latency.p99)),
-        UNKNOWN if result.throughput is None else f"{result.throughput:.1f} /s",
-    )
-    accuracy = ((metric.replace("_", "-").upper(), _fraction(result.accuracy.get(metric))),) if metric else ()
-    verdict = (("LOADGEN", str(result.metrics.get("verdict", UNKNOWN))),)
-    extra = (*accuracy, *verdict)
-    return (*headings, *(name for name, _ in extra)), (*values, *(value for _, value in extra))
+    columns = {
+        "SCENARIO": result.scenario or UNKNOWN,
+        "QUERIES": _whole(result.metrics.get("queries")),
+        "SAMPLES": _whole(result.metrics.get("samples")),
+        "P50 ms": milliseconds(latency.p50),
+        "P90 ms": milliseconds(latency.p90),
+        "P99 ms": milliseconds(latency.p99),
+        "THROUGHPUT": UNKNOWN if result.throughput is None else f"{result.throughput:.1f} /s",
+    }
+    columns |= {name.replace("_", "-").upper(): _counted(result, name) for name in sorted(result.accuracy)}
+    judge = "LOADGEN" if "loadgen" in str(result.metrics.get("engine", "mlperf-loadgen")) else "VERDICT"
+    columns[judge] = str(result.metrics.get("verdict") or UNKNOWN)
+    return tuple(columns), tuple(columns.values())
 
 
-LISTING = ("RESULT", "WHEN (UTC)", "WORKFLOW", "MODEL", "FRAMEWORK", "SCENARIO", "P90 ms", "THROUGHPUT", "STATUS")
+def _counted(result: Result, metric: str) -> str:
+    """An accuracy with the count it comes from: "18/20 = 0.900"."""
+    counts = result.validation.get("counts") or {}
+    value = f"{result.accuracy[metric]:.3f}"
+    return f"{counts[metric]}/{counts['total']} = {value}" if metric in counts and "total" in counts else value
+
+
+LISTING = (
+    *("RESULT", "WHEN (UTC)", "ACTION", "WORKFLOW", "MODEL", "FRAMEWORK", "SCENARIO"),
+    *("P50 ms", "THROUGHPUT", "ACCURACY", "STATUS"),
+)
 
 
 def listing(results: Sequence[Result]) -> list[tuple[str, ...]]:
@@ -38,14 +49,21 @@ def _listed(result: Result) -> tuple[str, ...]:
     return (
         result.short,
         result.created[:16].replace("T", " "),
+        result.action,
         _bare(result.workflow),
         _bare(result.pins.get("model", UNKNOWN)),
         _bare(result.pins.get("framework", UNKNOWN)),
         result.scenario or UNKNOWN,
-        milliseconds(result.latency.p90),
+        milliseconds(result.latency.p50),
         UNKNOWN if result.throughput is None else f"{result.throughput:.1f} /s",
+        _main_accuracy(result),
         verdict(result),
     )
+
+
+def _main_accuracy(result: Result) -> str:
+    metric = str(result.validation.get("metric"))
+    return f"{metric} {result.accuracy[metric]:.3f}" if metric in result.accuracy else UNKNOWN
 
 
 def verdict(result: Result) -> str:
@@ -70,7 +88,3 @@ def _bare(reference: str) -> str:
 
 def _whole(value: object) -> str:
     return UNKNOWN if value is None else str(value)
-
-
-def _fraction(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.3f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from cmx.component import SoftwareDetect
@@ -27,7 +28,7 @@ class LocalMachine:
         self._settings = settings
         self._store = Store(settings)
         self._detector = Detector(settings)
-        self._host = host
+        self._host = host or Host.detect()
         self._offline = offline
         self._reporter = reporter or Reporter()
 
@@ -45,9 +46,10 @@ class LocalMachine:
         environments = sorted(self._store.environments.find(), key=lambda each: (len(each.packages), each.digest))
         return found + [_stored(each) for each in environments]
 
-    def tools(self, component: SoftwareDetect) -> Sequence[Found]:
-        """Detected tools, best first."""
-        return [Found(each.version, str(each.path)) for each in self._detector.detect(component).findings]
+    def tools(self, component: SoftwareDetect, path: str = "") -> Sequence[Found]:
+        """Detected tools, best first; with ``path``, that one and no other. Raises UsageError or ResolutionError."""
+        found = self._detector.detect(component, explicit=Path(path) if path else None)
+        return [Found(each.version, str(each.path), each.target) for each in found.findings]
 
     def versions(self, packages: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """What package indexes offer. Raises Unavailable, naming every package that could not be asked for."""
@@ -72,7 +74,12 @@ class LocalMachine:
 
     def host(self) -> Mapping[str, Any]:
         """The host's document."""
-        return (self._host or Host.detect()).document()
+        return self._host.document()
+
+    @property
+    def platform(self) -> str:
+        """The host as a target: os-arch."""
+        return self._host.platform
 
 
 def _stored(environment: Environment) -> Place:

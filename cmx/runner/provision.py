@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmx.component import Component
+from cmx.component import Component, SoftwareDetect
+from cmx.detect import Detector, Finding
 from cmx.errors import ComponentInvalid, RunError, UsageError
 from cmx.install import build_environment, fetch
 from cmx.reference import Reference
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
+from cmx.resolver.pinning import artifact_of
 from cmx.resolver.plan import Pin, Plan, PlannedEnvironment
 from cmx.settings import Settings
 from cmx.store import Artefact, Store, key_of
@@ -60,19 +63,49 @@ class Provisioner:
         self._offline = offline
         self._reporter = reporter
         self._pythons: dict[str, Path] = {}
+        self._tools: dict[str, Finding] = {}
         self._provided: dict[str, Provided] = {}
 
     def python(self, name: str) -> Path:
-        """The interpreter of one of the plan's environments, built first where it is not there."""
+        """The interpreter of one of the plan's environments, built first where it is not there.
+
+        A step that needs no Python package runs on the interpreter that runs cmx.
+        """
         if name not in self._pythons:
-            self._pythons[name] = self._environment(self.plan.environments[name])
+            planned = self.plan.environments.get(name)
+            self._pythons[name] = self._environment(planned) if planned else Path(sys.executable)
         return self._pythons[name]
+
+    def tool(self, role: str) -> Finding | None:
+        """The tool behind a role's pin, asked now for its version; None for anything else.
+
+        Raises ComponentInvalid when it is not the one that the plan was made with.
+        """
+        pin = self.plan.pins[role]
+        component = self.component(pin)
+        if not isinstance(component, SoftwareDetect) or component.python_package:
+            return None
+        if role not in self._tools:
+            found = Detector(self._settings).detect(component, explicit=Path(pin.how)).findings[0]
+            if found.version != pin.version:
+                raise ComponentInvalid(
+                    f"{pin.how} is {pin.name} {found.version}, and the plan was made with {pin.version}",
+                    hint="it was replaced since: resolve again",
+                )
+            self._tools[role] = found
+        return self._tools[role]
 
     def files(self, role: str) -> Provided | None:
         """The files behind a role's pin; None for software."""
         pin = self.plan.pins[role]
         if pin.artifact is None:
             return None
+        component = self.component(pin)
+        if pin.artifact != artifact_of(self.catalog, component, pin.variant):
+            raise ComponentInvalid(
+                f"the plan's pin {role!r} fetches something else than {component.file} says",
+                hint="the plan was changed by hand: resolve again",
+            )
         if role not in self._provided:
             self._provided[role] = self._artifact(pin, pin.artifact)
         return self._provided[role]

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cmx.detect import Finding
 from cmx.errors import CmxError, Interrupted, RunError
 from cmx.host import Host, Noise, NoiseMonitor, describe
 from cmx.reference import Reference
@@ -22,7 +23,7 @@ from cmx.results import Comparability, Database, Result, Step
 from cmx.runner.process import Limits, run_worker
 from cmx.runner.provision import Made, Provisioner, products_of, role_document
 from cmx.settings import Settings
-from cmx.store import key_of
+from cmx.store import key_of, sha256_of
 
 TIME_LIMIT = 600.0
 """Seconds that a step may take beyond the duration it was asked for."""
@@ -122,6 +123,7 @@ def _provision(run: _Run) -> None:
         run.provisioner.python(name)
     for role in dict.fromkeys(role for step in run.plan.steps for role in step.roles.values()):
         run.provisioner.files(role)
+        run.provisioner.tool(role)
 
 
 def _step(run: _Run, step: PlannedStep) -> Document | None:
@@ -145,15 +147,7 @@ def _step(run: _Run, step: PlannedStep) -> Document | None:
 def _cached_step(run: _Run, step: PlannedStep) -> None:
     """A step whose products depend on its inputs and this machine alone: they are kept in the store."""
     start = time.perf_counter_ns()
-    files = {role: files.digest for role, pin in step.roles.items() if (files := run.provisioner.files(pin))}
-    made_from = {
-        "code": step.digest,
-        "with": dict(step.parameters),
-        "files": files,
-        "products": {need: sorted(map(str, run.products[need].values())) for need in step.needs},
-        "lock": [str(package) for package in run.plan.environments[step.environment].packages],
-        "processor": _processor(),
-    }
+    made_from = _made_from(run, step)
     try:
         artefact = run.provisioner.derive(
             step.id, _intent(step), made_from, lambda: run.provisioner.python(step.environment), _job(run, step)
@@ -163,6 +157,27 @@ def _cached_step(run: _Run, step: PlannedStep) -> None:
         raise
     run.products[step.id] = products_of(artefact)
     run.steps.append(Step(step.id, step.action, "ok", time.perf_counter_ns() - start, cached=True))
+
+
+def _made_from(run: _Run, step: PlannedStep) -> dict[str, Any]:
+    """Everything that the products of a cached step depend on."""
+    environment = run.plan.environments.get(step.environment)
+    files = {role: found.digest for role, pin in step.roles.items() if (found := run.provisioner.files(pin))}
+    tools = {role: _tool_key(tool) for role, pin in step.roles.items() if (tool := run.provisioner.tool(pin))}
+    return {
+        "code": step.digest,
+        "workflow": run.plan.digest if tools else "",
+        "with": dict(step.parameters),
+        "files": files,
+        "tools": tools,
+        "products": {need: sorted(map(str, run.products[need].values())) for need in step.needs},
+        "lock": [str(package) for package in environment.packages] if environment else [],
+        "target": run.plan.request.target or _processor(),
+    }
+
+
+def _tool_key(tool: Finding) -> list[str]:
+    return [tool.name, tool.version, tool.target, str(tool.path), sha256_of(tool.path)]
 
 
 def _processor() -> str:
@@ -185,13 +200,23 @@ def _job(run: _Run, step: PlannedStep) -> dict[str, Any]:
     roles = {}
     for role, pin_role in step.roles.items():
         pin = run.plan.pins[pin_role]
-        provided = run.provisioner.files(pin_role)
+        provided, tool = run.provisioner.files(pin_role), run.provisioner.tool(pin_role)
         roles[role] = role_document(pin, run.provisioner.component(pin), provided.path if provided else None)
+        if tool:
+            roles[role] |= {"path": str(tool.path), "target": tool.target, "exports": dict(tool.exports)}
+    workflow = run.provisioner.unchanged(run.plan.workflow, run.plan.digest)
     return {
         "action": {"reference": step.action, "entry": f"{action.folder}/{action.document['entry']}"},
         "parameters": {name.replace("-", "_"): value for name, value in step.parameters.items()},
         "roles": roles,
         "products": {need: {n: str(p) for n, p in run.products.get(need, {}).items()} for need in step.needs},
+        "workflow": {
+            "reference": workflow.reference,
+            "component": dict(workflow.document),
+            "folder": str(workflow.folder),
+        },
+        "target": run.plan.request.target,
+        "host": f"{run.plan.host['os']}-{run.plan.host['architecture']}",
     }
 
 

@@ -73,16 +73,18 @@ def test_an_export_that_cannot_be_written_names_the_file(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
 
 
-def test_the_measurement_table_has_units_and_the_main_accuracy() -> None:
+def test_the_measurement_table_has_units_and_every_accuracy() -> None:
     headings, row = measurement(make())
     assert dict(zip(headings, row, strict=True)) == {
         "SCENARIO": "single-stream",
         "QUERIES": "641",
+        "SAMPLES": "641",
         "P50 ms": "2.00",
         "P90 ms": "3.00",
         "P99 ms": "4.00",
         "THROUGHPUT": "66.8 /s",
         "TOP-1": "0.900",
+        "TOP-5": "0.950",
         "LOADGEN": "VALID",
     }
 
