@@ -19,7 +19,9 @@ _HASH = re.compile(r"--hash=(\S+)")
 _PLATFORMS = {
     "linux-x86_64": "x86_64-manylinux_2_28",
     "linux-aarch64": "aarch64-manylinux_2_28",
-    "macos-arm64": "aarch64-apple-darwin",
+    "linux-armhf": "armv7-unknown-linux-gnueabihf",
+    "linux-riscv64": "riscv64-unknown-linux",
+    "macos-aarch64": "aarch64-apple-darwin",
     "macos-x86_64": "x86_64-apple-darwin",
     "windows-x86_64": "x86_64-pc-windows-msvc",
 }
@@ -43,7 +45,7 @@ def lock_packages(
     if not requirements:
         return ()
     uv = Uv(settings, offline=offline, reporter=reporter or Reporter())
-    target = ["--python-platform", _PLATFORMS.get(platform, platform)] if platform else []
+    target = ["--python-platform", uv_platform(platform)] if platform else []
     output = uv.run(
         [
             *("pip", "compile", "-", "--python", python, *target, "--generate-hashes"),
@@ -56,6 +58,11 @@ def lock_packages(
         indexes=True,
     )
     return tuple(sorted(parse_lock(output)))
+
+
+def uv_platform(target: str) -> str:
+    """A target (``os-arch``) in uv's words; what is not known is left to uv, which has words for more."""
+    return _PLATFORMS.get(target, target)
 
 
 def parse_lock(text: str) -> Iterator[Package]:

@@ -49,36 +49,44 @@ def available_versions(
     *,
     settings: Settings,
     python_version: str = "",
+    platform: str = "",
     offline: bool = False,
     prereleases: bool = False,
     max_age: float = MAX_AGE,
 ) -> tuple[str, ...]:
-    """The versions of a package that have a wheel for this platform, newest first; () if no index knows it.
+    """The versions of a package that have a wheel for a platform, newest first; () if no index has one.
 
-    ``python_version`` (``3.12``) asks for another Python than the controller's. An answer is kept for
-    ``max_age`` seconds, and for ever when ``offline``. Raises Unavailable, naming the package, if no index
-    answers or when offline without a kept answer.
+    ``platform`` is a target (``linux-aarch64``), this host's if empty; ``python_version`` (``3.12``) asks for another
+    Python than the controller's. An answer is kept for ``max_age`` seconds, and for ever when ``offline``.
+    Raises Unavailable, naming the package, if no index answers or when offline without a kept answer.
     """
-    kept = _kept_answer(package, settings, python_version, prereleases)
+    kept = _kept_answer(package, settings, python_version, platform, prereleases)
     answer = _read(kept, float("inf") if offline else max_age)
     if answer is not None:
         return answer
     if offline:
         raise _unavailable(package, "offline", "run it once without --offline")
-    answer = _ask(package, python_version, prereleases)
+    answer = _ask(package, python_version, platform, prereleases)
     with suppress(StoreError):  # the next call asks again
         write_atomically(kept, json.dumps({"schema": SCHEMA, "package": package, "versions": answer}))
     return answer
 
 
 def versions_of(
-    packages: Sequence[str], *, settings: Settings, python_version: str = "", offline: bool = False
+    packages: Sequence[str],
+    *,
+    settings: Settings,
+    python_version: str = "",
+    platform: str = "",
+    offline: bool = False,
 ) -> Availability:
     """``available_versions`` of several packages at once, one thread each: each costs 0.6 s of mostly waiting."""
 
     def ask(package: str) -> tuple[str, ...] | Unavailable:
         try:
-            return available_versions(package, settings=settings, python_version=python_version, offline=offline)
+            return available_versions(
+                package, settings=settings, python_version=python_version, platform=platform, offline=offline
+            )
         except Unavailable as error:
             return error
 
@@ -94,10 +102,11 @@ def versions_of(
     )
 
 
-def _ask(package: str, python_version: str, prereleases: bool) -> tuple[str, ...]:
+def _ask(package: str, python_version: str, platform: str, prereleases: bool) -> tuple[str, ...]:
     command = [
         *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "index", "versions"),
         *("--only-binary", ":all:", *(["--python-version", python_version] if python_version else [])),
+        *(flag for tag in _tags(platform) for flag in ("--platform", tag)),
         *(["--pre"] if prereleases else []),
         *("--", package),
     ]
@@ -116,15 +125,29 @@ def _ask(package: str, python_version: str, prereleases: bool) -> tuple[str, ...
     raise _unavailable(package, last[0], "pip is needed to ask an index for versions: pip install pip")
 
 
+def _tags(target: str) -> list[str]:
+    """The platform tags of wheels that a target can use, the newest first; none for this host, which pip knows."""
+    if not target:
+        return []
+    system, _, architecture = target.partition("-")
+    if system == "linux":
+        machine = {"armhf": "armv7l"}.get(architecture, architecture)
+        return [f"manylinux_2_{minor}_{machine}" for minor in range(28, 16, -1)] + [f"manylinux2014_{machine}"]
+    if system == "macos":
+        machine = {"aarch64": "arm64"}.get(architecture, architecture)
+        return [f"macosx_{major}_0_{machine}" for major in range(14, 10, -1)]
+    return ["win_amd64"]
+
+
 def _unavailable(package: str, why: str, remedy: str) -> Unavailable:
     return Unavailable(f"the versions of {package} cannot be had: {why}", missing=(package,), hint=remedy)
 
 
-def _kept_answer(package: str, settings: Settings, python_version: str, prereleases: bool) -> Path:
+def _kept_answer(package: str, settings: Settings, python_version: str, platform: str, prereleases: bool) -> Path:
     # Whoever points pip at another index by a variable asks another question.
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     python = python_version or ".".join(map(str, sys.version_info[:2]))
-    key = key_of({"package": package, "python": python, "pre": prereleases, "pip": pip})
+    key = key_of({"package": package, "python": python, "platform": platform, "pre": prereleases, "pip": pip})
     return settings.cache / "versions" / f"{key[:32]}.json"
 
 

@@ -39,6 +39,11 @@ class Draft:
     def unfilled(self) -> frozenset[str]:
         return self.wanted - set(self.roles)
 
+    @property
+    def makes_programs(self) -> bool:
+        """Whether a step takes an emulator: then a target is its programs' platform, and Python stays the host's."""
+        return any(EMULATOR in action.open_roles for _, action in self.steps)
+
 
 EMULATOR = "emulator"
 """The role that runs a program for another architecture; it is filled where a target asks for it."""

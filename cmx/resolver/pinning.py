@@ -26,10 +26,13 @@ def members_of(solution: Solution, environment: str) -> list[Candidate]:
     return [
         candidate
         for name, candidate in sorted(solution.items())
-        if isinstance(candidate.data, SoftwareDetect)
-        and candidate.data.python_package
-        and (name.partition("@")[2] or MAIN) == environment
+        if is_package(candidate) and (name.partition("@")[2] or MAIN) == environment
     ]
+
+
+def is_package(candidate: Candidate) -> bool:
+    """Whether a candidate is a Python package."""
+    return isinstance(candidate.data, SoftwareDetect) and bool(candidate.data.python_package)
 
 
 def package_name(candidate: Candidate) -> str:

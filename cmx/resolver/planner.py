@@ -4,49 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from cmx.component import Action, Step
 from cmx.errors import ComponentInvalid, ResolutionError, Unsatisfiable, UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
-from cmx.resolver.candidate import Candidate, Source
 from cmx.resolver.draft import Draft, asked, make_draft
 from cmx.resolver.encoding import Answers
+from cmx.resolver.locking import (
+    Machine,
+    Refusal,
+    differences,
+    lock_all,
+    lock_target,
+    locked_requirements,
+    target_environment,
+)
 from cmx.resolver.parameters import assign
-from cmx.resolver.pinning import chosen_places, make_pins, members_of, package_name, planned_environments
+from cmx.resolver.pinning import make_pins, planned_environments
 from cmx.resolver.plan import Pin, Plan, PlannedStep, Request
 from cmx.resolver.requirement import Requirement
 from cmx.resolver.solver import Solution, search, solve
 from cmx.resolver.world import (
     MAIN,
-    Place,
-    Surroundings,
     World,
     node,
-    requirement,
 )
 from cmx.store import Package
 
 LEARN_LIMIT = 20
-
-
-class Refusal(Exception):
-    """An installer cannot install these requirements together; the message is its reason."""
-
-
-class Machine(Surroundings, Protocol):
-    """What a planner needs of the machine beside what the solver asks."""
-
-    def lock(self, requirements: Sequence[str], python: str) -> Sequence[Package]:
-        """The whole closure of some packages, with hashes. Raises Refusal, or Unavailable without a network."""
-
-    def host(self) -> Mapping[str, Any]:
-        """The host's document."""
-
-    @property
-    def platform(self) -> str:
-        """The host as a target: os-arch."""
 
 
 def make_plan(
@@ -75,7 +62,7 @@ def make_plan(
         digest=draft.workflow.digest,
         host=machine.host(),
         pins=pins,
-        environments=planned_environments(solution, locks),
+        environments={**planned_environments(solution, locks), **target_environment(locks, request.target)},
         steps=tuple(_planned(step, action, parameters[step.id], pins) for step, action in draft.steps),
         version=version,
     )
@@ -85,23 +72,6 @@ def make_plan(
             hint="resolve without --locked to take what there is",
         )
     return plan
-
-
-def differences(before: Plan, after: Plan) -> list[str]:
-    """What two plans choose differently, one sentence each; where it comes from does not count."""
-    found = []
-    for role in sorted(before.pins.keys() & after.pins.keys()):
-        one, other = before.pins[role], after.pins[role]
-        if (one.reference, one.variant) != (other.reference, other.variant):
-            found.append(f"{role}: {one.reference} and {other.reference}")
-        elif one.digest != other.digest:
-            found.append(f"{role}: {one.recipe} with digest {one.digest[:12]} and {other.digest[:12]}")
-    for name in sorted(before.environments.keys() & after.environments.keys()):
-        mine = {package.name: package.version for package in before.environments[name].packages}
-        theirs = {package.name: package.version for package in after.environments[name].packages}
-        names = sorted(name for name in mine.keys() & theirs.keys() if mine[name] != theirs[name])
-        found += [f"environment {name}: {each} {mine[each]} and {theirs[each]}" for each in names]
-    return found
 
 
 def narrowed(plan: Plan, catalog: Catalog, request: Request) -> Plan:
@@ -119,7 +89,7 @@ def narrowed(plan: Plan, catalog: Catalog, request: Request) -> Plan:
 def _solve(
     draft: Draft, machine: Machine, offline: bool, locked: Plan | None
 ) -> tuple[Solution, dict[str, Sequence[Package]]]:
-    wanted = {**(_locked(locked) if locked else {}), **asked(draft)}
+    wanted = {**(locked_requirements(locked) if locked else {}), **asked(draft)}
     model, framework = draft.roles.get("model"), draft.roles.get("framework")
     world = World(
         draft.catalog,
@@ -130,6 +100,7 @@ def _solve(
         framework=node(framework) if framework else "",
         offline=offline,
         target=draft.request.target or machine.platform,
+        platform="" if draft.makes_programs else draft.request.target,
         paths=draft.paths,
         prefer=draft.request.prefer,
         locks={name: each.packages for name, each in locked.environments.items()} if locked else {},
@@ -137,7 +108,7 @@ def _solve(
     )
     if offline:
         return _settle_offline(world, list(wanted), machine)
-    if world.prefer == "detected" and search(Answers(world), list(wanted), 0):
+    if world.prefer == "detected" and not world.platform and search(Answers(world), list(wanted), 0):
         return _settle(world, list(wanted), machine)
     world.installing = True
     world.prefetch(_packages(draft))
@@ -174,44 +145,10 @@ def _settle(
     for _ in range(LEARN_LIMIT):
         solution = solve(world, asked)
         try:
-            return solution, _lock_all(solution, machine, world)
+            return solution, {**lock_all(solution, machine, world), **lock_target(solution, machine, world)}
         except Refusal:
             continue
     raise Unsatisfiable([f"after {LEARN_LIMIT} tries the installer still refused: {world.refused[-1][1]}"])
-
-
-def _lock_all(solution: Solution, machine: Machine, world: World) -> dict[str, Sequence[Package]]:
-    locks: dict[str, Sequence[Package]] = {}
-    for name, place in chosen_places(solution).items():
-        members = members_of(solution, name)
-        if place.source is Source.STORED:
-            locks[name] = place.lock
-        elif place.source is Source.DETECTED:
-            locks[name] = [Package(package_name(member), member.version) for member in members]
-        else:
-            locks[name] = _lock(name, members, place, machine, world)
-    return locks
-
-
-def _locked(plan: Plan) -> dict[Requirement, str]:
-    """What a plan pins, as requirements with the words for an explanation."""
-    found = {}
-    for pin in plan.pins.values():
-        reference = Reference(pin.kind, pin.name, f"=={pin.version}", pin.variant)
-        found[requirement(reference, pin.environment or MAIN)] = f"the lock says {reference}"
-    return found
-
-
-def _lock(
-    environment: str, members: Sequence[Candidate], place: Place, machine: Machine, world: World
-) -> Sequence[Package]:
-    try:
-        pinned = [str(package) for package in world.locks.get(environment, ())]
-        wanted = [f"{package_name(member)}=={member.version}" for member in members]
-        return machine.lock(pinned or wanted, place.interpreter)
-    except Refusal as refusal:
-        world.refused.append((frozenset(members), str(refusal)))
-        raise
 
 
 def _check_filled(draft: Draft, pins: Mapping[str, Pin]) -> None:

@@ -64,8 +64,11 @@ class Surroundings(Protocol):
     def tools(self, component: SoftwareDetect, path: str = "") -> Sequence[Found]:
         """Detected tools, best first; with ``path``, that one and no other."""
 
-    def versions(self, packages: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """The versions of Python packages that could be installed, newest first. Raises Unavailable."""
+    def versions(self, packages: Sequence[str], platform: str = "") -> Mapping[str, Sequence[str]]:
+        """The versions of Python packages that could be installed, newest first. Raises Unavailable.
+
+        ``platform`` is another target than this host (os-arch).
+        """
 
     def held(self, source: Mapping[str, object]) -> bool:
         """Whether a source's files are in the store."""
@@ -96,9 +99,10 @@ class World(Provider):
 
     ``sentences`` say who asks for each requirement. ``wanted_roles`` are roles that steps ask for and that a pinned
     component may bring; ``model`` is the solver's name of the model that ``framework`` must be able to run.
-    ``installing`` opens the door to package indexes. ``target`` is what compilers must be for; ``paths`` are places
-    that the user gave, by the software's name; ``prefer`` and ``without`` are the user's preference and exclusions;
-    ``locks`` are the packages that each environment must have, where a lock says so.
+    ``installing`` opens the door to package indexes. ``target`` is what compilers must be for; ``platform`` is what
+    Python packages must be for, where that is not this host. ``paths`` are places that the user gave, by the
+    software's name; ``prefer`` and ``without`` are the user's preference and exclusions; ``locks`` are the packages
+    that each environment must have, where a lock says so.
     """
 
     catalog: Catalog
@@ -110,6 +114,7 @@ class World(Provider):
     installing: bool = False
     offline: bool = False
     target: str = ""
+    platform: str = ""
     paths: Mapping[str, str] = field(default_factory=dict)
     prefer: str = "detected"
     without: Sequence[Reference] = ()
@@ -248,12 +253,12 @@ class World(Provider):
         return self._index[package] if package in self._index else self._ask(package)
 
     def _ask(self, package: str) -> Sequence[str]:
-        self._index.update(self.surroundings.versions([package]))
+        self._index.update(self.surroundings.versions([package], self.platform))
         return self._index[package]
 
     def prefetch(self, packages: Sequence[str]) -> None:
         """Ask for the versions of several packages at once: they are independent, and each is a wait."""
-        self._index.update(self.surroundings.versions(packages))
+        self._index.update(self.surroundings.versions(packages, self.platform))
 
     @cached_property
     def _index(self) -> dict[str, Sequence[str]]:
@@ -261,6 +266,8 @@ class World(Provider):
 
     @cached_property
     def _places(self) -> list[Place]:
+        if self.platform:
+            return []  # what is here is for this host
         return [p for p in self.surroundings.places() if version_key(p.python) >= version_key(WORKER_PYTHON)]
 
     def _detector(self, name: str) -> SoftwareDetect | None:

@@ -13,14 +13,14 @@ from cmx.host import Host
 from cmx.install import Refused, held, lock_packages, versions_of
 from cmx.reporter import Reporter
 from cmx.resolver.candidate import Source
-from cmx.resolver.planner import Refusal
+from cmx.resolver.locking import Refusal
 from cmx.resolver.world import Found, Place
 from cmx.settings import Settings
 from cmx.store import Environment, Package, Store
 
 
 class LocalMachine:
-    """Implements ``cmx.resolver.planner.Machine`` for the machine that cmx runs on."""
+    """Implements ``cmx.resolver.locking.Machine`` for the machine that cmx runs on."""
 
     def __init__(
         self, settings: Settings, *, host: Host | None = None, offline: bool = False, reporter: Reporter | None = None
@@ -51,21 +51,23 @@ class LocalMachine:
         found = self._detector.detect(component, explicit=Path(path) if path else None)
         return [Found(each.version, str(each.path), each.target) for each in found.findings]
 
-    def versions(self, packages: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    def versions(self, packages: Sequence[str], platform: str = "") -> Mapping[str, Sequence[str]]:
         """What package indexes offer. Raises Unavailable, naming every package that could not be asked for."""
-        return versions_of(packages, settings=self._settings, offline=self._offline).require()
+        found = versions_of(packages, settings=self._settings, platform=platform, offline=self._offline)
+        return found.require()
 
     def held(self, source: Mapping[str, object]) -> bool:
         """Whether a source's files seem to be in the store."""
         return held(source, store=self._store)
 
-    def lock(self, requirements: Sequence[str], python: str) -> Sequence[Package]:
+    def lock(self, requirements: Sequence[str], python: str, platform: str = "") -> Sequence[Package]:
         """The closure, with hashes. Raises Refusal or Unavailable."""
         try:
             return lock_packages(
                 requirements,
                 python=python,
                 settings=self._settings,
+                platform=platform or None,
                 offline=self._offline,
                 reporter=self._reporter,
             )

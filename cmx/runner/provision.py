@@ -17,12 +17,14 @@ from typing import Any
 from cmx.component import Component, SoftwareDetect
 from cmx.detect import Detector, Finding
 from cmx.errors import ComponentInvalid, RunError, UsageError
-from cmx.install import build_environment, fetch
+from cmx.install import build_environment, fetch, fetch_packages
 from cmx.reference import Reference
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
+from cmx.resolver.locking import TARGET
 from cmx.resolver.pinning import artifact_of
 from cmx.resolver.plan import Pin, Plan, PlannedEnvironment
+from cmx.resolver.world import normalised
 from cmx.settings import Settings
 from cmx.store import Artefact, Store, key_of
 
@@ -109,6 +111,21 @@ class Provisioner:
         if role not in self._provided:
             self._provided[role] = self._artifact(pin, pin.artifact)
         return self._provided[role]
+
+    def target_folder(self, role: str) -> Path | None:
+        """The folder of a framework's package for another target; None where the plan has none for this role."""
+        planned = self.plan.environments.get(TARGET)
+        pin = self.plan.pins[role]
+        if planned is None or not any(package.name == normalised(pin.name) for package in planned.packages):
+            return None
+        return fetch_packages(
+            planned.packages,
+            platform=planned.place,
+            python=planned.python,
+            store=self.store,
+            offline=self._offline,
+            reporter=self._reporter,
+        ).folder
 
     def component(self, pin: Pin) -> Component:
         """The component that a pin was made from, unchanged since. Raises ComponentInvalid when it has changed."""

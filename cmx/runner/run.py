@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cmx.detect import Finding
-from cmx.errors import CmxError, Interrupted, RunError
+from cmx.errors import CmxError, Interrupted, RunError, UsageError
 from cmx.host import Host, Noise, NoiseMonitor, describe
 from cmx.reference import Reference
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
+from cmx.resolver.draft import EMULATOR
 from cmx.resolver.parameters import require_all
 from cmx.resolver.plan import Plan, PlannedStep
 from cmx.resolver.world import normalised
@@ -91,6 +92,7 @@ def run_plan(
     provisioning raises (nothing was measured then, and nothing is recorded), and Interrupted.
     """
     run = _Run(plan, catalog, settings, options or Options(), reporter or Reporter())
+    _refuse_foreign(plan)
     for step in plan.steps:
         require_all(catalog.action(Reference.parse(step.action)), step.parameters)
     try:
@@ -101,6 +103,15 @@ def run_plan(
     result = _result(run, error)
     Database(settings).add(result)
     return result
+
+
+def _refuse_foreign(plan: Plan) -> None:
+    """Raise UsageError for a plan whose steps would have to run on another platform than this one."""
+    here, there = Host.detect().platform, f"{plan.host['os']}-{plan.host['architecture']}"
+    programs = any(EMULATOR in step.roles for step in plan.steps)
+    wanted = there if programs or not plan.request.target else plan.request.target
+    if wanted != here:
+        raise UsageError(f"the plan is for {wanted}, and this is {here}", hint="resolve again here, without --target")
 
 
 def _carry_out(run: _Run) -> CmxError | None:
@@ -202,6 +213,8 @@ def _job(run: _Run, step: PlannedStep) -> dict[str, Any]:
         pin = run.plan.pins[pin_role]
         provided, tool = run.provisioner.files(pin_role), run.provisioner.tool(pin_role)
         roles[role] = role_document(pin, run.provisioner.component(pin), provided.path if provided else None)
+        if folder := run.provisioner.target_folder(pin_role):
+            roles[role]["path"] = str(folder)
         if tool:
             roles[role] |= {"path": str(tool.path), "target": tool.target, "exports": dict(tool.exports)}
     workflow = run.provisioner.unchanged(run.plan.workflow, run.plan.digest)
