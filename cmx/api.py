@@ -144,7 +144,7 @@ def failure(result: Result) -> CmxError:
     error = result.error or {}
     return RunError(
         str(error.get("message", "the run failed")),
-        hint=str(error.get("hint") or f"recorded as result {result.short}: cmx result show {result.short}"),
+        hint="; ".join(filter(None, (str(error.get("hint") or ""), f"recorded: cmx result show {result.short}"))),
         output=tuple(error.get("output", ())),
     )
 

@@ -68,17 +68,18 @@ def _named_action(arguments: list[str]) -> Action | None:
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """The recorded result; exit code 1 when a step failed or the answers are wrong."""
+    options = _options(arguments)  # first, since resolving may take seconds
     console = Console()
     catalog = Catalog.default()
     try:
         if arguments.plan:
             _refuse_with_plan(arguments)
-            return _carried_out(Plan.read(Path(arguments.plan)), catalog, arguments, console)
+            return _carried_out(Plan.read(Path(arguments.plan)), catalog, options, console)
         request = _request(arguments, catalog)
         if arguments.matrix:
-            return _matrix(request, catalog, arguments, console)
+            return _matrix(request, catalog, arguments, options, console)
         plan = _resolved(request, catalog, arguments, console)
-        return _plan_answer(plan) if arguments.plan_only else _carried_out(plan, catalog, arguments, console)
+        return _plan_answer(plan) if arguments.plan_only else _carried_out(plan, catalog, options, console)
     finally:
         console.close()
 
@@ -91,17 +92,19 @@ def _options(arguments: argparse.Namespace) -> Options:
     return Options(**limits, memory_limit=memory, offline=arguments.offline, anonymous=arguments.anonymous)
 
 
-def _carried_out(plan: Plan, catalog: Catalog, arguments: argparse.Namespace, console: Console) -> Answer:
+def _carried_out(plan: Plan, catalog: Catalog, options: Options, console: Console) -> Answer:
     from cmx import api
 
-    result = api.run(plan, catalog=catalog, options=_options(arguments), reporter=console)
+    result = api.run(plan, catalog=catalog, options=options, reporter=console)
     if result.error:
         raise api.failure(result)
     failed = result.validation.get("passed") is False
     return Answer({"result": result.document()}, result_text(result), exit_code=1 if failed else 0)
 
 
-def _matrix(request: Request, catalog: Catalog, arguments: argparse.Namespace, console: Console) -> Answer:
+def _matrix(
+    request: Request, catalog: Catalog, arguments: argparse.Namespace, options: Options, console: Console
+) -> Answer:
     """Every point is resolved before the first one runs; one that fails is recorded and passed by."""
     from cmx import api
     from cmx.runner.matrix import read_axes, requests
@@ -111,7 +114,7 @@ def _matrix(request: Request, catalog: Catalog, arguments: argparse.Namespace, c
     results = []
     for number, (point, plan) in enumerate(plans, 1):
         console.note(f"{number} of {len(plans)}: {', '.join(f'{key}={value}' for key, value in point.items())}")
-        results.append((point, api.run(plan, catalog=catalog, options=_options(arguments), reporter=console)))
+        results.append((point, api.run(plan, catalog=catalog, options=options, reporter=console)))
     documents = [{"point": point, "result": result.document()} for point, result in results]
     good = all(result.status == "ok" and result.validation.get("passed") is not False for _, result in results)
     return Answer({"results": documents}, matrix_text(results), exit_code=0 if good else 1)

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from cmx.files import write_atomically
 
 WORKER = Path(__file__).resolve().parent.parent / "worker" / "__main__.py"
 LAST_LINES = 20
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.2
 _GRACE_SECONDS = 2.0
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
 _MEMORY_WORDS = (
@@ -60,7 +61,8 @@ def run_worker(
     write_atomically(folder / "job.json", json.dumps(job, indent=1))
     with (folder / "output.txt").open("wb") as output:
         child = subprocess.Popen(
-            [str(python), "-I", str(WORKER), str(folder / "job.json")],
+            # -u: what it printed is there, too, when it crashes; -I means that PYTHONUNBUFFERED would not be read.
+            [str(python), "-I", "-u", str(WORKER), str(folder / "job.json")],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -86,18 +88,26 @@ def run_worker(
 
 def _environment() -> dict[str, str]:
     """A worker sees the user's search paths and nothing else of the environment."""
-    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 def _wait(child: subprocess.Popen[bytes], seconds: float, tail: _Tail) -> int | None:
     """The child's exit status; None when it did not end in time."""
+    # A thread waits without a timeout: Popen.wait with one sleeps and looks, up to 20 times a second, which is
+    # late by up to that and wakes a processor up while somebody measures.
+    ended = threading.Event()
+
+    def wait() -> None:
+        child.wait()
+        ended.set()
+
+    threading.Thread(target=wait, name="cmx-worker-wait", daemon=True).start()
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            return child.wait(timeout=_POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            tail.read()
-    return None
+    while not ended.wait(max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))):
+        tail.read()
+        if time.monotonic() >= deadline:
+            return None
+    return child.returncode
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -152,7 +162,10 @@ def _outcome(folder: Path, status: int) -> dict[str, Any]:
     error = document.get("error")
     if error and error["type"] == "out-of-memory":
         raise WorkerOutOfMemory(
-            f"the worker ran out of memory: {error['message']}", hint=_MEMORY_HINT, output=_last_lines(folder)
+            # The last line: numpy says in twenty what kept it from loading, and what it was at the end.
+            f"the worker ran out of memory: {error['message'].strip().splitlines()[-1]}",
+            hint=_MEMORY_HINT,
+            output=_last_lines(folder),
         )
     return document
 
@@ -163,8 +176,10 @@ _MEMORY_HINT = "use a smaller batch, raise --memory-limit, or free some memory"
 def _died(folder: Path, status: int) -> WorkerCrashed | WorkerOutOfMemory:
     lines = _last_lines(folder)
     how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-    # Linux's out-of-memory killer sends SIGKILL, and nobody else here does to a worker that still runs.
-    if status == -9 or any(word in line.lower() for line in lines for word in _MEMORY_WORDS):
+    if status == -9:  # what Linux's out-of-memory killer sends; somebody else may have sent it too
+        message = f"the worker was killed ({how}), most likely because the machine ran out of memory"
+        return WorkerOutOfMemory(message, hint=_MEMORY_HINT, output=lines)
+    if any(word.lower() in line.lower() for line in lines for word in _MEMORY_WORDS):
         return WorkerOutOfMemory(f"the worker ran out of memory ({how})", hint=_MEMORY_HINT, output=lines)
     return WorkerCrashed(f"the worker crashed ({how})", hint=f"its output is in {folder / 'output.txt'}", output=lines)
 
@@ -172,7 +187,9 @@ def _died(folder: Path, status: int) -> WorkerCrashed | WorkerOutOfMemory:
 def _last_lines(folder: Path) -> tuple[str, ...]:
     try:
         with (folder / "output.txt").open("rb") as stream:
-            text = stream.read()[-65536:].decode(errors="replace")
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - 65536))
+            text = stream.read().decode(errors="replace")
     except OSError:
         return ()
     return tuple(deque(text.splitlines(), maxlen=LAST_LINES))
