@@ -7,11 +7,13 @@ cmx store gc --older-than 30     remove what was not used for 30 days
 from __future__ import annotations
 
 import argparse
+import shutil
 from dataclasses import asdict
 from datetime import datetime, timezone
 
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
+from cmx.results import Database
 from cmx.settings import Settings
 from cmx.store import Entry, Store
 
@@ -53,6 +55,10 @@ def _verify(store: Store, repair: bool) -> Answer:
 
 
 def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
+    abandoned = Database(store.settings).abandoned()
+    if not arguments.dry_run:
+        for folder in abandoned:
+            shutil.rmtree(folder, ignore_errors=True)
     removed = store.gc(set(), older_than=arguments.older_than * _DAY, dry_run=arguments.dry_run)
     if arguments.downloads and not arguments.dry_run:
         from cmx.install.uv import Uv
@@ -60,9 +66,12 @@ def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
         Uv(store.settings).run(["cache", "clean"], doing="emptying the cache of downloads")
     entries = [_document(entry) for entry in removed.entries]
     verb = "would be removed" if arguments.dry_run else "removed"
-    text = f"{len(entries)} entries, {_size(removed.size)} {verb}"
+    text = f"{len(entries)} entries, {_size(removed.size)}, {len(abandoned)} unfinished runs {verb}"
     listing = _listed(removed.entries)
-    return Answer({"removed": entries, "size": removed.size}, f"{listing}\n{text}" if listing else text)
+    return Answer(
+        {"removed": entries, "size": removed.size, "unfinished_runs": [str(each) for each in abandoned]},
+        f"{listing}\n{text}" if listing else text,
+    )
 
 
 def _listed(entries: list[Entry] | tuple[Entry, ...]) -> str:

@@ -19,6 +19,7 @@ from cmx.files import disk_failures, write_atomically
 from cmx.reference import Reference, admits
 from cmx.results.result import FILE, SHORT_LENGTH, Result
 from cmx.settings import Settings
+from cmx.store import lock
 
 VERSION = 1
 # Writers take milliseconds; one that waits this long waits for a process that was stopped.
@@ -39,6 +40,9 @@ CREATE INDEX result_created ON result (created);
 CREATE INDEX result_key ON result (key, created);
 CREATE INDEX pin_name ON pin (kind, name, version);
 """
+
+
+_UNDER_WAY = "under-way.lock"
 
 
 class Database:
@@ -108,6 +112,21 @@ class Database:
             f"there is no result {prefix!r}", hint=f"{nearest(prefix[:SHORT_LENGTH], recent)} (cmx result list)"
         )
 
+    @contextmanager
+    def under_way(self, id: str) -> Iterator[None]:
+        """Hold a run's folder while the run goes on, so that ``abandoned`` leaves it alone."""
+        path = self.folder(id) / _UNDER_WAY
+        with lock(path, what=f"run {id}"):
+            yield
+        path.unlink(missing_ok=True)
+
+    def abandoned(self) -> tuple[Path, ...]:
+        """Folders of runs that left no record and whose process is gone: what a SIGKILL leaves."""
+        if not self._settings.runs.is_dir():
+            return ()
+        folders = [path for path in sorted(self._settings.runs.iterdir()) if path.is_dir()]
+        return tuple(path for path in folders if not (path / FILE).exists() and not _is_held(path / _UNDER_WAY))
+
     def rebuild(self) -> int:
         """Make the index anew from the runs' folders; returns how many results it holds."""
         with self._open(writing=True) as connection:
@@ -175,6 +194,14 @@ class Database:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}", hint=_remedy(str(error), path)) from error
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with lock(path, what="looking for abandoned runs", timeout=0):
+            return False
+    except StoreError:
+        return True
 
 
 def _remedy(message: str, path: Path) -> str:

@@ -95,14 +95,15 @@ def run_plan(
     _refuse_foreign(plan)
     for step in plan.steps:
         require_all(catalog.action(Reference.parse(step.action)), step.parameters)
+    database = Database(settings)
     try:
-        error = _carry_out(run)
+        with database.under_way(run.id):
+            result = _result(run, _carry_out(run))
+            database.add(result)
+            return result
     except (KeyboardInterrupt, Interrupted):
         shutil.rmtree(run.folder, ignore_errors=True)
         raise Interrupted("interrupted", hint="nothing of this run was recorded") from None
-    result = _result(run, error)
-    Database(settings).add(result)
-    return result
 
 
 def _refuse_foreign(plan: Plan) -> None:

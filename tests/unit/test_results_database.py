@@ -290,3 +290,17 @@ def test_a_killed_writer_leaves_a_database_that_works(home: Settings) -> None:
     assert kept == {path.parent.name for path in home.runs.glob("*/result.json")}
     assert database.problems == ()
     database.add(make())
+
+
+def test_a_run_that_left_no_record_is_abandoned_once_its_process_is_gone(home: Settings) -> None:
+    database = Database(home)
+    with database.under_way("0123456789abcdef"):
+        (database.folder("0123456789abcdef") / "benchmark").mkdir()
+        assert database.abandoned() == ()
+    assert database.abandoned() == (database.folder("0123456789abcdef"),)
+
+
+def test_a_recorded_run_is_not_abandoned(home: Settings) -> None:
+    database, result = Database(home), make()
+    database.add(result)
+    assert database.abandoned() == ()
