@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from cmx.reference import Reference
@@ -97,13 +97,36 @@ def locked_requirements(plan: Plan) -> dict[Requirement, str]:
 def _lock(
     environment: str, members: Sequence[Candidate], place: Place, machine: Machine, world: World
 ) -> Sequence[Package]:
-    try:
-        pinned = [str(package) for package in world.locks.get(environment, ())]
-        wanted = [f"{package_name(member)}=={member.version}" for member in members]
+    pinned = [str(package) for package in world.locks.get(environment, ())]
+
+    def attempt(some: Sequence[Candidate]) -> Sequence[Package]:
+        wanted = [f"{package_name(member)}=={member.version}" for member in some]
         return machine.lock(pinned or wanted, place.interpreter, world.platform)
+
+    try:
+        return attempt(members)
     except Refusal as refusal:
-        world.refused.append((frozenset(members), str(refusal)))
+        culprits, why = (members, str(refusal)) if pinned else _culprits(members, str(refusal), attempt)
+        world.refused.append((frozenset(culprits), why))
         raise
+
+
+def _culprits(
+    members: Sequence[Candidate], why: str, attempt: Callable[[Sequence[Candidate]], object]
+) -> tuple[Sequence[Candidate], str]:
+    """A part of what was refused that is refused by itself, of which nothing can be left out, and the reason.
+
+    Without it the solver would change one innocent package after another.
+    """
+    kept = list(members)
+    for member in members:
+        rest = [each for each in kept if each is not member]
+        try:
+            if rest:
+                attempt(rest)
+        except Refusal as refusal:
+            kept, why = rest, str(refusal)
+    return kept, why
 
 
 def target_environment(locks: Mapping[str, Sequence[Package]], target: str) -> dict[str, PlannedEnvironment]:

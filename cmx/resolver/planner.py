@@ -122,9 +122,9 @@ def _packages(draft: Draft) -> list[str]:
         if reference.kind == "model":
             model = draft.catalog.model(reference)
             references += [need for variant in model.variants.values() for need in variant.requires.values()]
-    names = {reference.name for reference in references if reference.kind == "software"}
     known = {entry.name for entry in draft.catalog.entries("software-detect")}
-    components = [draft.catalog.software(name) for name in sorted(names & known)]
+    names = {reference.name for reference in references if reference.kind == "software"} & known
+    components = [draft.catalog.software(name) for name in sorted(names)]
     return [c.python_package for c in components if c.python_package and any(r.with_ == "pip" for r in c.install)]
 
 

@@ -196,10 +196,10 @@ class World(Provider):
         return needs + [need for need in brought if need not in needs]
 
     def _software_needs(self, candidate: Candidate, component: SoftwareDetect) -> list[Requirement]:
-        needs = []
+        own = candidate.name.partition("@")[2] or MAIN
+        needs = [requirement(reference, own) for reference in component.requires.values()]
         if candidate.place and component.python_package:
-            environment = candidate.name.partition("@")[2] or MAIN
-            needs.append(Requirement(f"environment/{environment}", places=frozenset({candidate.place})))
+            needs.append(Requirement(f"environment/{own}", places=frozenset({candidate.place})))
         if component.formats and self.model and candidate.name == self.framework:
             needs.append(Requirement(self.model, variants=frozenset(component.formats)))
         return needs
