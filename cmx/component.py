@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cmx.errors import ComponentInvalid, nearest
-from cmx.reference import COMPONENT_KINDS, Reference
-from cmx.schema import parse_yaml, read_text, validate
+from cmx.errors import ComponentInvalid, UsageError, nearest
+from cmx.reference import COMPONENT_FILE, COMPONENT_KINDS, Reference
+from cmx.schema import invalid, parse_yaml, read_text, validate
 
-FILE = "component.yaml"
+FILE = COMPONENT_FILE
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,23 @@ class Conversion:
 
 
 @dataclass(frozen=True)
+class OnDisk:
+    """Data that somebody put on the machine: globs of where it may lie, and files that must be inside."""
+
+    paths: tuple[str, ...]
+    markers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Variant:
-    """One form of a model: fetched from a source, or converted from another variant."""
+    """One form of a model: fetched from a source, converted from another variant, or found on the machine."""
 
     name: str
     source: Mapping[str, Any] | None
     origin: str
     conversion: Conversion | None
     requires: Mapping[str, Reference]
+    detect: OnDisk | None = None
 
 
 @dataclass(frozen=True)
@@ -117,49 +126,76 @@ class Model(Component):
 
 @dataclass(frozen=True)
 class Dataset(Component):
-    """Samples, with their ground truth where they have one."""
+    """Samples, with their ground truth where they have one; ``source`` is empty for one that can only be found."""
 
     format: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
+    detect: OnDisk | None = None
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where to look: patterns of file names on PATH, globs of folders beyond it."""
+    """Where to look: patterns of file names on PATH, globs of folders beyond it.
+
+    ``files`` are patterns of files that are never started (libraries, headers); they are looked for in ``paths`` only.
+    """
 
     executables: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One command and one regular expression that give a version; ``target`` is a command that prints a target."""
+    """One command and one regular expression that give a version.
+
+    ``target`` is a command that prints a target; ``target_name`` an expression that reads it off the file's name.
+    """
 
     run: tuple[str, ...]
     version: str
     target: tuple[str, ...] = ()
+    target_name: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An expression that finds a version in a file beside the one found ("" reads the path of that one)."""
+
+    version: str
+    file: str = ""
 
 
 @dataclass(frozen=True)
 class InstallRule:
-    """One way to install: by an installer (``with_``), or a hint that is printed and never run."""
+    """One way to install: by an installer (``with_``), or a hint that is printed and never run.
+
+    ``recipe`` is what else the rule says, for its installer: ``url``, ``sha256``, ``commit``, ``build`` …
+    """
 
     on: str = ""
     target: str = ""
     with_: str = ""
     package: str = ""
     hint: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SoftwareDetect(Component):
-    """Knows how to find and to install one piece of software. ``formats`` are the model variants it runs."""
+    """Knows how to find and to install one piece of software.
 
+    ``formats`` are the model variants it runs; ``requires`` is what it cannot be used without, or only with some
+    versions of, as the solver should know before an installer says so.
+    """
+
+    requires: Mapping[str, Reference] = field(default_factory=dict)
     provides: tuple[str, ...] = ()
     python_package: str = ""
     formats: tuple[str, ...] = ()
     search: Search = field(default_factory=Search)
     probe: Probe | None = None
+    read: tuple[Reading, ...] = ()
     exports: Mapping[str, str] = field(default_factory=dict)
     install: tuple[InstallRule, ...] = ()
 
@@ -222,55 +258,90 @@ def load(file: Path, *, repository: str = "") -> Component:
 
 
 def check(document: Mapping[str, Any], file: Path, text: str = "") -> None:
-    """Hold a component's document against its kind's schema."""
+    """Hold a component's document against its kind's schema, and against the rules that a schema cannot say.
+
+    Raises ComponentInvalid; ``text`` is the YAML that the document was read from, for the line number.
+    """
     kind = document.get("kind")
     if not isinstance(kind, str) or kind not in COMPONENT_KINDS:
-        said = "kind is missing" if kind is None else f"unknown kind {kind!r}"
-        raise ComponentInvalid(f"{file}: {said}", hint=nearest(str(kind), COMPONENT_KINDS))
+        place: Place = ("kind",) if "kind" in document else ()
+        said = f"unknown kind {kind!r}" if place else "'kind' is missing"
+        raise invalid(place, said, nearest(str(kind), COMPONENT_KINDS), source=file, text=text)
     validate(document, kind, source=file, text=text)
-    component = from_document(document, file)
-    _check_meaning(component)
+    try:
+        component = from_document(document, file)
+    except UsageError as error:
+        raise invalid(_place_of(error, document), error.message, error.hint, source=file, text=text) from error
+    for path, message, hint in _faults(component):
+        raise invalid(path, message, hint, source=file, text=text)
 
 
-def _check_meaning(component: Component) -> None:
-    """The rules that a JSON Schema cannot say."""
+Place = tuple[str | int, ...]
+Fault = tuple[Place, str, str]
+
+
+def _place_of(error: UsageError, value: Any, path: Place = ()) -> Place:
+    """Where in a document the reference stands that could not be read; its error begins with it."""
+    if isinstance(value, Mapping):
+        inner: Iterable[tuple[str | int, Any]] = value.items()
+    else:
+        inner = enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        found = _place_of(error, each, (*path, key))
+        if found:
+            return found
+    return path if isinstance(value, str) and error.message.startswith(repr(value)) else ()
+
+
+def _faults(component: Component) -> Iterator[Fault]:
+    """Where a component breaks the rules that a JSON Schema cannot say: field, what is wrong, and the remedy."""
     if isinstance(component, Model):
         for variant in component.variants.values():
-            if variant.origin and variant.origin not in component.variants:
-                raise ComponentInvalid(
-                    f"{component.file}: variants.{variant.name}.from: there is no variant {variant.origin!r}",
-                    hint=nearest(variant.origin, component.variants),
-                )
-            _refuse_circle(component, variant)
+            yield from _variant_faults(component, variant)
+    if isinstance(component, SoftwareDetect):
+        yield from _pattern_faults(component)
     if isinstance(component, Workflow):
-        _check_steps(component)
+        for index, step in enumerate(component.steps):
+            yield from _step_faults(component, index, step)
 
 
-def _refuse_circle(model: Model, variant: Variant) -> None:
+def _pattern_faults(component: SoftwareDetect) -> Iterator[Fault]:
+    from cmx.pattern import fault
+
+    patterns: list[tuple[Place, str]] = [(("read", i, "version"), each.version) for i, each in enumerate(component.read)]
+    patterns += [(("search", "executables", i), each) for i, each in enumerate(component.search.executables)]
+    patterns += [(("search", "files", i), each) for i, each in enumerate(component.search.files)]
+    if component.probe:
+        patterns += [(("probe", "version"), component.probe.version), (("probe", "target-name"), component.probe.target_name)]
+    for place, pattern in patterns:
+        if problem := fault(pattern):
+            yield place, f"{pattern!r}: {problem}", "write it so that the next letter says which part matches"
+
+
+def _variant_faults(model: Model, variant: Variant) -> Iterator[Fault]:
+    path = ("variants", variant.name, "from")
+    if variant.origin and variant.origin not in model.variants:
+        yield path, f"there is no variant {variant.origin!r}", nearest(variant.origin, model.variants)
     seen = {variant.name}
     while variant.origin in model.variants:
         if variant.origin in seen:
-            raise ComponentInvalid(
-                f"{model.file}: variants.{variant.name}.from goes in a circle",
-                hint="begin with a variant that has a source",
-            )
+            yield path, f"the variant {variant.name!r} is made from itself", "begin with a variant that has a source"
+            return
         seen.add(variant.origin)
         variant = model.variants[variant.origin]
 
 
-def _check_steps(workflow: Workflow) -> None:
-    seen: set[str] = set()
-    for step in workflow.steps:
-        if step.id in seen:
-            raise ComponentInvalid(
-                f"{workflow.file}: steps: {step.id!r} is there twice", hint="give each step its own id"
-            )
-        for need in step.needs:
-            if need not in seen:
-                raise ComponentInvalid(
-                    f"{workflow.file}: steps.{step.id}.needs: no earlier step {need!r}", hint=nearest(need, seen)
-                )
-        seen.add(step.id)
+def _step_faults(workflow: Workflow, index: int, step: Step) -> Iterator[Fault]:
+    earlier = [each.id for each in workflow.steps[:index]]
+    if step.id in earlier:
+        yield ("steps", index, "id"), f"{step.id!r} is there twice", "give each step its own id"
+    if step.action.kind != "action":
+        yield ("steps", index, "action"), f"{step.action} is not an action", "name an action, as in action/benchmark"
+    for need in step.needs:
+        if need not in earlier:
+            later = any(each.id == need for each in workflow.steps[index:])
+            hint = f"move the step {need!r} above this one" if later else nearest(need, earlier)
+            yield ("steps", index, "needs"), f"no earlier step {need!r}", hint
 
 
 def from_document(document: Mapping[str, Any], file: Path, *, repository: str = "") -> Component:
@@ -305,28 +376,47 @@ def _variant(name: str, body: Mapping[str, Any]) -> Variant:
     if convert:
         recipe = Reference.parse(convert["recipe"]) if "recipe" in convert else None
         conversion = Conversion(convert["entry"], recipe, convert.get("with", {}))
-    return Variant(name, body.get("source"), body.get("from", ""), conversion, _references(body))
+    return Variant(name, body.get("source"), body.get("from", ""), conversion, _references(body), _on_disk(body))
+
+
+def _on_disk(body: Mapping[str, Any]) -> OnDisk | None:
+    detect = body.get("detect")
+    if detect is None:
+        return None
+    marker = detect.get("marker", [])
+    return OnDisk(tuple(detect["paths"]), tuple([marker] if isinstance(marker, str) else marker))
 
 
 def _dataset(document: Mapping[str, Any], common: dict[str, Any]) -> Dataset:
-    return Dataset(**common, format=document["format"], source=document["source"])
+    return Dataset(
+        **common, format=document["format"], source=document.get("source", {}), detect=_on_disk(document)
+    )
 
 
 def _software_detect(document: Mapping[str, Any], common: dict[str, Any]) -> SoftwareDetect:
     search, probe = document.get("search", {}), document.get("probe")
     return SoftwareDetect(
         **common,
+        requires=_references(document),
         provides=tuple(document.get("provides", ())),
         python_package=document.get("python-package", ""),
         formats=tuple(document.get("formats", ())),
-        search=Search(tuple(search.get("executables", ())), tuple(search.get("paths", ()))),
-        probe=Probe(tuple(probe["run"]), probe["version"], tuple(probe.get("target", ()))) if probe else None,
+        search=Search(*(tuple(search.get(key, ())) for key in ("executables", "paths", "files"))),
+        probe=_probe(probe) if probe else None,
+        read=tuple(Reading(each["version"], each.get("file", "")) for each in document.get("read", ())),
         exports=document.get("exports", {}),
-        install=tuple(
-            InstallRule(**{"with_" if key == "with" else key: value for key, value in rule.items()})
-            for rule in document.get("install", ())
-        ),
+        install=tuple(_install_rule(rule) for rule in document.get("install", ())),
     )
+
+
+def _install_rule(body: Mapping[str, Any]) -> InstallRule:
+    common = {key: body.get(key, "") for key in ("on", "target", "package", "hint")}
+    recipe = {key: value for key, value in body.items() if key not in (*common, "with")}
+    return InstallRule(**common, with_=body.get("with", ""), recipe=recipe)
+
+
+def _probe(body: Mapping[str, Any]) -> Probe:
+    return Probe(tuple(body["run"]), body["version"], tuple(body.get("target", ())), body.get("target-name", ""))
 
 
 def _action(document: Mapping[str, Any], common: dict[str, Any]) -> Action:

@@ -22,9 +22,11 @@ where there is one. Only ``cmx.cli`` and servers turn an error into an exit code
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
-from typing import Any
+
+TYPE_CHECKING = False  # typing's own costs a tenth of 'cmx --help'
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class CmxError(Exception):
@@ -138,6 +140,8 @@ def error_document(error: CmxError) -> dict[str, Any]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence for a misspelt word: "did you mean 'x'?", or what there is to choose from."""
+    import difflib
+
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +64,8 @@ def readable(size: int) -> str:
 
 
 def _free(folder: Path) -> str:
+    import shutil
+
     for candidate in (folder, *folder.parents):
         try:
             return readable(shutil.disk_usage(candidate).free)
@@ -88,7 +88,7 @@ def write_atomically(path: Path, data: str | bytes) -> None:
     Raises StoreError when the disk is full or the folder cannot be written.
     """
     content = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     with disk_failures(path.parent, f"writing {path.name}", needed=len(content)):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

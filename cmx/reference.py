@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from cmx.errors import UsageError
 
+COMPONENT_FILE = "component.yaml"
 COMPONENT_KINDS = ("action", "dataset", "model", "software-detect", "workflow")
 KINDS = (*COMPONENT_KINDS, "software")
 
@@ -92,9 +93,16 @@ def admits(specifier: str, version: str) -> bool:
     A pre-release is held only by a range that names one, or by a range of exactly it.
     """
     comparable = version_key(version)
-    if not specifier:
-        return not comparable.is_prerelease
-    return bool(_specifier_set(specifier).contains(comparable))
+    if comparable.is_prerelease and not _names_prerelease(specifier):
+        return False
+    return not specifier or bool(_specifier_set(specifier).contains(comparable, prereleases=True))
+
+
+@lru_cache(maxsize=4096)
+def _names_prerelease(specifier: str) -> bool:
+    """Whether a part of the range, but for what it excludes, is a pre-release."""
+    parts = _specifier_set(specifier) if specifier else ()
+    return any(version_key(p.version.removesuffix(".*")).is_prerelease for p in parts if p.operator != "!=")
 
 
 _LEADING_NUMBERS = re.compile(r"\D*(\d+(?:\.\d+)*)")

@@ -1,22 +1,26 @@
 """Reads documents from outside and holds them against their JSON Schema.
 
 YAML is read by the rules of YAML 1.2's core schema: ``on``, ``yes`` and ``12:30`` are text, ``010`` is ten. Anchors,
-repeated keys and keys that are not text are refused, so a document means one thing to everybody who reads it.
+tags, repeated keys and keys that are not text are refused, so a document means one thing to everybody who reads it.
 """
 
 from __future__ import annotations
 
 import json
+import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cmx.errors import ComponentInvalid, nearest
+from cmx.settings import SCHEMA_FOLDER
 
-SCHEMA_FOLDER = Path(__file__).parent / "schemas"
 MAX_BYTES = 1 << 20
+MAX_DEPTH = 60
+# Anchors and tags, and blocks that nest deep: by their indentation, or by "- - - …" in one line.
+_UNUSUAL = re.compile(r"[&*!]|^ {60}|(?:[-?][ \t]+){20}", re.MULTILINE)
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 _BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 _INT = re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$")
@@ -37,7 +41,8 @@ def read_text(path: Path) -> str:
             raise ComponentInvalid(f"{path}: longer than {MAX_BYTES} bytes", hint="this is not a component's file")
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ComponentInvalid(f"{path}: not UTF-8 at byte {error.start}", hint="save the file as UTF-8") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ComponentInvalid(f"{path}:{line}: not UTF-8", hint="save the file as UTF-8") from None
     except OSError as error:
         raise ComponentInvalid(
             f"{path}: {error.strerror}", hint="check that the file exists and can be read"
@@ -49,15 +54,21 @@ def parse_yaml(text: str, source: Path | str) -> dict[str, Any]:
     import yaml
 
     try:
-        if "*" in text:
-            _refuse_aliases(text)
+        if _is_unusual(text):
+            _refuse_unusual(text)
         document = yaml.load(text, Loader=_loader())  # noqa: S506  (a SafeLoader with stricter rules)
     except yaml.MarkedYAMLError as error:
-        raise ComponentInvalid(f"{source}:{_line(error)}: {error.problem}", hint=_yaml_hint(error)) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ComponentInvalid(f"{source}: {error}", hint="the file is not YAML") from None
+        problem = f"{error.context}, {error.problem}" if str(error.problem).startswith("but ") else error.problem
+        raise ComponentInvalid(f"{source}:{_line(error)}: {problem}", hint=_yaml_hint(error)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ComponentInvalid(f"{source}:{line}: a control character", hint="the file must be plain text") from None
+    except RecursionError:
+        raise ComponentInvalid(f"{source}: nested too deep", hint="this is not a component's file") from None
     if not isinstance(document, dict):
-        raise ComponentInvalid(f"{source}:1: expected a mapping of keys to values", hint="see docs/components.md")
+        raise ComponentInvalid(
+            f"{source}:1: expected a mapping of keys to values", hint="it begins with 'schema: 1'; see 'cmx new --help'"
+        )
     return document
 
 
@@ -67,22 +78,38 @@ def _line(error: Any) -> int:
 
 
 def _yaml_hint(error: Any) -> str:
-    if "\\t" in str(error.problem):
-        return "indent with spaces, not tabs"
-    if "twice" in str(error.problem):
-        return "keep one of the two"
-    if "aliases" in str(error.problem):
-        return "write the value out where it is used"
-    return "quote a value that holds ': ', '#', '{' or '['; check the indentation"
+    problem = str(error.problem)
+    hints = {
+        "cannot start any token": "indent with spaces, not tabs; quote a value that begins with '@', '`' or '%'",
+        "twice": "keep one of the two",
+        "aliases": "write the value out where it is used",
+        "tags": "leave the tag out: text is quoted, numbers and true or false are not",
+        "deeper": "this is not a component's file",
+        "another document": "one file is one component: remove the '---' and what follows it",
+    }
+    found = next((hint for words, hint in hints.items() if words in problem), "")
+    return found or "quote a value that holds ': ', '#', '{' or '['; check the indentation"
 
 
-def _refuse_aliases(text: str) -> None:
+def _is_unusual(text: str) -> bool:
+    """Whether a text may hold anchors, tags or deep nesting."""
+    return text.count("[") + text.count("{") > MAX_DEPTH or bool(_UNUSUAL.search(text))
+
+
+def _refuse_unusual(text: str) -> None:
+    """Look at a text event by event, which needs no stack: the C reader crashes on what is nested too deep."""
     import yaml
 
+    depth = 0
     for event in yaml.parse(text, Loader=_loader()):
-        if isinstance(event, yaml.AliasEvent):
-            mark: Any = event.start_mark
+        mark: Any = event.start_mark
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=mark)
+        if getattr(event, "anchor", None):
             raise yaml.MarkedYAMLError(problem="anchors and aliases are not used here", problem_mark=mark)
+        if getattr(event, "tag", None):
+            raise yaml.MarkedYAMLError(problem="tags such as !!str are not used here", problem_mark=mark)
 
 
 @cache
@@ -98,9 +125,8 @@ def _loader() -> Any:
             seen: set[Any] = set()
             for key_node, _ in node.value:
                 if key_node.tag != "tag:yaml.org,2002:str":
-                    raise yaml.MarkedYAMLError(
-                        problem=f"the key {key_node.value!r} is not text", problem_mark=key_node.start_mark
-                    )
+                    shown = f" {key_node.value!r}" if isinstance(key_node, yaml.ScalarNode) else ""
+                    raise yaml.MarkedYAMLError(problem=f"the key{shown} is not text", problem_mark=key_node.start_mark)
                 if key_node.value in seen:
                     raise yaml.MarkedYAMLError(
                         problem=f"the key {key_node.value!r} is there twice", problem_mark=key_node.start_mark
@@ -115,12 +141,17 @@ def _loader() -> Any:
         ("float", _FLOAT, list("-+.0123456789")),
     ):
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, first)
-    Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _integer(loader.construct_scalar(node)))
+    Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: _integer(node))
     return Loader
 
 
-def _integer(text: str) -> int:
-    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+def _integer(node: Any) -> int:
+    import yaml
+
+    try:
+        return int(node.value, 0) if node.value[:2] in ("0o", "0x") else int(node.value)
+    except ValueError:
+        raise yaml.MarkedYAMLError(problem="a number of too many digits", problem_mark=node.start_mark) from None
 
 
 @cache
@@ -154,10 +185,43 @@ def validate(document: Any, name: str, *, source: Path | str, text: str = "") ->
 
 def validate_value(value: Any, fragment: Mapping[str, Any]) -> str:
     """What is wrong with a value by a schema fragment, in words; "" when nothing is."""
+    if _surely_valid(value, fragment):
+        return ""
     import jsonschema
 
     errors = list(jsonschema.Draft202012Validator(fragment).iter_errors(value))
     return _words(errors[0]) if errors else ""
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "integer": (int,),
+    "number": (int, float),
+}
+_BOUNDS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+}
+
+
+def _surely_valid(value: Any, fragment: Mapping[str, Any]) -> bool:
+    """Whether a scalar meets a fragment that has types, an enumeration and bounds only; False where in doubt.
+
+    What is right needs no words, and importing jsonschema to find them takes longer than making a plan.
+    """
+    if not fragment.keys() <= {"type", "enum", *_BOUNDS}:
+        return False
+    types, numeric = fragment.get("type", []), type(value) in (int, float)
+    allowed = {each for name in ([types] if isinstance(types, str) else types) for each in _TYPES.get(name, ())}
+    if "type" in fragment and type(value) not in allowed:
+        return False
+    if "enum" in fragment and not any(type(each) is type(value) and each == value for each in fragment["enum"]):
+        return False
+    return not numeric or all(holds(value, fragment[key]) for key, holds in _BOUNDS.items() if key in fragment)
 
 
 def _rank(error: Any) -> tuple[int, int, str]:
@@ -178,9 +242,18 @@ def explain(error: Any, *, source: Path | str, text: str) -> ComponentInvalid:
     unknown = _unknown_key(error)
     if unknown:
         path.append(unknown)
-        message, hint = f"unknown key {unknown!r}", nearest(unknown, _known_keys(error.schema))
+        message, hint = f"unknown key {unknown!r}", nearest(unknown, set(_known_keys(error.schema)))
     else:
         message, hint = _words(error), _hint(error)
+        if error.validator == "type" and isinstance(error.instance, int | float) and text:
+            message = f"{_written(text, path)} is a number, not of type {_join(error.validator_value)}"
+    return invalid(path, message, hint, source=source, text=text)
+
+
+def invalid(
+    path: Sequence[str | int], message: str, hint: str, *, source: Path | str, text: str = ""
+) -> ComponentInvalid:
+    """The error for a field of a file: "FILE:LINE: field: message"; ``text`` is the YAML, for the line number."""
     where = f"{source}:{line_of(text, path)}" if text else str(source)
     field = ".".join(str(part) for part in path)
     return ComponentInvalid(f"{where}: {field}: {message}" if field else f"{where}: {message}", hint=hint)
@@ -203,32 +276,69 @@ def _known_keys(fragment: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _words(error: Any) -> str:
+    rule, limit = error.validator, error.validator_value
     value = json.dumps(error.instance, ensure_ascii=False, default=str)
     shown = value if len(value) <= 60 else value[:57] + "…"
-    if error.validator == "required":
+    if rule in _WORDS:
+        return _WORDS[rule].format(shown=shown, limit=limit)
+    if rule == "required":
         return str(error.message).replace(" is a required property", " is missing")
-    if error.validator == "enum":
-        return f"{shown} is not one of {', '.join(map(str, error.validator_value))}"
-    if error.validator == "type":
-        return f"{shown} is not of type {_join(error.validator_value)}"
-    if error.validator == "pattern":
-        return f"{shown} does not match {error.validator_value}"
-    if error.validator == "const":
-        return f"{shown} is not {error.validator_value!r}"
-    if error.validator == "minimum":
-        return f"{shown} is less than {error.validator_value}"
-    if error.validator == "maximum":
-        return f"{shown} is more than {error.validator_value}"
-    return str(error.message)
+    if rule == "enum":
+        return f"{shown} is not one of {', '.join(map(str, limit))}"
+    if rule == "type":
+        return f"{shown} is not of type {_join(limit)}"
+    if rule == "pattern":
+        return f"{shown} is not valid" if _description(error) else f"{shown} does not match {limit}"
+    if rule == "oneOf":
+        return "two forms at once"
+    return str(error.message) if rule else "does not go with the other keys here"
+
+
+_WORDS = {
+    "const": "{shown} is not {limit!r}",
+    "format": "{shown} is not a {limit}",
+    "minimum": "{shown} is less than {limit}",
+    "maximum": "{shown} is more than {limit}",
+    "exclusiveMinimum": "{shown} is not more than {limit}",
+    "exclusiveMaximum": "{shown} is not less than {limit}",
+    "minItems": "{shown} is too short: at least {limit} needed",
+    "minLength": "{shown} is too short: at least {limit} needed",
+    "maxLength": "{shown} is longer than {limit} characters",
+    "minProperties": "{shown} is too short: at least {limit} needed",
+    "maxProperties": "{shown} has more than {limit} keys",
+    "uniqueItems": "{shown} holds something twice",
+}
 
 
 def _hint(error: Any) -> str:
+    described = _description(error)
     if error.validator == "enum" and isinstance(error.instance, str):
-        return nearest(error.instance, map(str, error.validator_value))
-    field = str(error.absolute_path[-1]) if error.absolute_path else ""
-    if field in ("uid", "version") and error.validator == "type":
-        return f'quote it: {field}: "{error.instance}"'
-    return str(error.schema.get("description", "")) if isinstance(error.schema, Mapping) else ""
+        near = nearest(error.instance, map(str, error.validator_value))
+        return near if near.startswith("did you mean") else described or near
+    if error.validator == "required":
+        return described or "'cmx new' makes a component with everything that it needs"
+    if error.validator == "type" and not described:
+        return _TYPE_HINTS.get(_join(error.validator_value), "")
+    return described
+
+
+_TYPE_HINTS = {
+    "array": "as in [first, second]",
+    "boolean": "true or false, without quotes",
+    "integer": "a whole number, without quotes",
+    "number": "a number, without quotes",
+    "object": "as in {key: value}",
+    "string": "put it in quotes",
+}
+
+
+def _description(error: Any) -> str:
+    """What the schema says of a field, or of the alternatives that it is one of."""
+    while error is not None:
+        if isinstance(error.schema, Mapping) and "description" in error.schema:
+            return str(error.schema["description"])
+        error = error.parent
+    return ""
 
 
 def _join(types: str | Sequence[str]) -> str:
@@ -237,6 +347,15 @@ def _join(types: str | Sequence[str]) -> str:
 
 def line_of(text: str, path: Iterable[str | int]) -> int:
     """The line (from 1) on which the value at ``path`` stands in a YAML text."""
+    return _locate(text, path)[0]
+
+
+def _written(text: str, path: Iterable[str | int]) -> str:
+    """The scalar at ``path`` as it is written: 9433362961316e77, not 9.433362961316e+89."""
+    return str(_locate(text, path)[1].value)
+
+
+def _locate(text: str, path: Iterable[str | int]) -> tuple[int, Any]:
     import yaml
 
     node: Any = yaml.compose(text, Loader=_loader())
@@ -246,7 +365,7 @@ def line_of(text: str, path: Iterable[str | int]) -> int:
         if found is None:
             break
         line, node = found
-    return line
+    return line, node
 
 
 def _child(node: Any, part: str | int) -> tuple[int, Any] | None:

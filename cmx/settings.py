@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+SCHEMA_FOLDER = Path(__file__).parent / "schemas"
+"""The JSON Schemas that come with cmx."""
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
+from cmx.component import FILE
 from cmx.errors import UsageError
 from cmx.repository import Catalog
 from cmx.repository.conformance import Fault, check
@@ -14,17 +15,15 @@ from cmx.repository.conformance import Fault, check
 
 def configure(parser: Parser, arguments: list[str]) -> None:
     """Add the options."""
-    parser.add_argument("path", nargs="?", help="a component's folder, or any folder (default: all repositories)")
+    parser.add_argument("path", nargs="?", help="a component, or any folder of them (default: all repositories)")
 
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """All faults; exit code 3 when there are any."""
     catalog = Catalog.default()
-    paths = [Path(arguments.path)] if arguments.path else [repository.root for repository in catalog.repositories]
+    paths = [_folder(arguments.path)] if arguments.path else [each.root for each in catalog.repositories]
     count, faults = 0, list[Fault]()
     for path in paths:
-        if not path.is_dir():
-            raise UsageError(f"{path}: there is no such folder", hint="cmx check FOLDER")
         components, wrong = check(path, catalog)
         count += len(components)
         faults += wrong
@@ -39,3 +38,10 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
         f"{count} component{'s' if count != 1 else ''} checked, {len(faults)} fault{'s' if len(faults) != 1 else ''}"
     )
     return Answer(document, "\n".join(lines), exit_code=3 if faults else 0)
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).parent if Path(text).name == FILE else Path(text)
+    if not path.is_dir():
+        raise UsageError(f"{text}: there is no such folder", hint="cmx check FOLDER")
+    return path

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from cmx.errors import UsageError, nearest
 
 
+class HelpAsked(Exception):
+    """-h was given; ``text`` is the help."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
 class Parser(argparse.ArgumentParser):
     """Raises UsageError instead of printing and exiting, and names the nearest option for an unknown one."""
 
     def __init__(self, *, verb: str = "", **settings: Any) -> None:
-        super().__init__(
-            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, exit_on_error=False, **settings
-        )
+        super().__init__(allow_abbrev=False, formatter_class=_formatter, exit_on_error=False, **settings)
         self.verb = verb or (settings.get("prog") or "").removeprefix("cmx ")
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
@@ -28,6 +35,10 @@ class Parser(argparse.ArgumentParser):
             self._unknown(unknown[0])
         return found
 
+    def print_help(self, file: Any = None) -> NoReturn:
+        """Raise HelpAsked: whoever calls decides what is printed."""
+        raise HelpAsked(self.format_help())
+
     def _unknown(self, argument: str) -> NoReturn:
         name = argument.partition("=")[0]
         options = {option for action in self._actions for option in action.option_strings}
@@ -38,3 +49,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         raise UsageError(f"cmx {self.verb}: {message}", hint=f"see cmx {self.verb} --help")
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """A formatter that knows the width: argparse makes one for every option, and imports shutil to look it up."""
+    return argparse.RawDescriptionHelpFormatter(prog, width=_width())
+
+
+def _width() -> int:
+    """Of the help, in columns: two less than the terminal's, as argparse itself has it."""
+    try:
+        columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns
+    except (OSError, ValueError):
+        columns = 0
+    return (columns or 80) - 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from cmx.cli.answer import table
 from cmx.results import Result
-from cmx.results.table import measurement, verdict
+from cmx.results.table import UNKNOWN, measurement, verdict
 
 
 def result_text(result: Result) -> str:
@@ -20,10 +20,15 @@ def _body(result: Result) -> str:
     metrics = result.metrics
     if "throughput" in metrics or "latency" in metrics:
         head, row = measurement(result)
-        return table(head, [row], right=range(1, 7)) + "\n"
+        return table(head, [row], right=_numbers(row)) + "\n"
     if "classes" in metrics:
         return _classes(metrics) + "\n"
     return _accuracy_line(result.validation) + "\n" if result.validation else ""
+
+
+def _numbers(row: Sequence[str]) -> list[int]:
+    """The columns that hold a number, or that there is none."""
+    return [column for column, cell in enumerate(row) if cell[:1].isdigit() or cell == UNKNOWN]
 
 
 def matrix_text(results: Sequence[tuple[Mapping[str, str], Result]]) -> str:
@@ -59,10 +64,19 @@ def _accuracy_line(validation: Any) -> str:
 
 
 def _remarks(result: Result) -> list[str]:
+    notes = [
+        f"note: {note}" for note in dict.fromkeys(note for s in result.steps for note in s.metrics.get("notes", ()))
+    ]
     if "throughput" not in result.metrics:
-        return [f"failed: {reason}" for reason in result.reasons]
-    threads = result.metrics.get("threads")
-    remarks = [f"measured with {threads} thread(s), {result.metrics.get('queries')} queries in one launch"]
+        return [*notes, *(f"failed: {reason}" for reason in result.reasons)]
+    remarks = [f"measured with {result.metrics.get('threads')} thread(s), {_repeated(result.metrics)}", *notes]
     remarks += [f"noisy: {sentence}" for sentence in result.noisy]
     remarks += [f"caution: {sentence}" for sentence in result.cautions]
     return remarks + [f"not valid: {reason}" for reason in result.reasons]
+
+
+def _repeated(metrics: Mapping[str, Any]) -> str:
+    """What was repeated to get the numbers."""
+    if "launches" in metrics:
+        return f"in {metrics['launches']} launches of the program"
+    return f"{metrics.get('queries')} queries in one launch"

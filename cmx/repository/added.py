@@ -25,7 +25,7 @@ def added(settings: Settings) -> list[Added]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         return [Added(entry["name"], Path(entry["path"])) for entry in document["repositories"]]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise ComponentInvalid(

@@ -7,17 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from cmx.component import Action, Component, Dataset, Model, SoftwareDetect, Workflow, from_document
-from cmx.errors import ComponentNotFound, nearest
+from cmx.errors import ComponentError, ComponentNotFound, nearest
 from cmx.reference import Reference, version_key
 from cmx.repository.added import Added, add, added, remove
+from cmx.repository.heads import Heads
 from cmx.repository.index import Entry, Index
 from cmx.repository.repository import Repository
 from cmx.settings import Settings, builtin_repository
 
-C = TypeVar("C", bound=Component)
+if TYPE_CHECKING:  # at run time only where a component is read: 'cmx list' reads none
+    from cmx.component import Action, Component, Dataset, Model, SoftwareDetect, Workflow
+
+C = TypeVar("C", bound="Component")
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,31 @@ class Catalog:
     one's is used and the other is listed under ``problems``.
     """
 
-    def __init__(self, repositories: Sequence[Repository], settings: Settings) -> None:
+    def __init__(
+        self, repositories: Sequence[Repository], settings: Settings, problems: Sequence[Problem] = ()
+    ) -> None:
         self.repositories = tuple(repositories)
         self.settings = settings
+        self._problems = tuple(problems)
         self._index = Index(settings.cache / "index.sqlite")
+        self._components: dict[Path, Component] = {}
 
     @classmethod
     def default(cls, settings: Settings | None = None) -> Catalog:
-        """The built-in repository, the user's own, and those the user added."""
+        """The built-in repository, the user's own, and those the user added.
+
+        A repository that is gone or whose repo.yaml is broken is listed under ``problems``; the others are used.
+        """
         settings = settings or Settings.from_environment()
-        repositories = [Repository.open(builtin_repository(), name="builtin")]
-        if settings.repository.is_dir():
-            repositories.append(Repository.open(settings.repository, name="local"))
-        repositories += [Repository.open(entry.root, name=entry.name) for entry in added(settings)]
-        return cls(repositories, settings)
+        heads = Heads(settings.cache / "repositories.json")
+        own = [Added("local", settings.repository)] if settings.repository.is_dir() else []
+        repositories, problems = [Repository.open(builtin_repository(), name="builtin", heads=heads)], list[Problem]()
+        for entry in [*own, *added(settings)]:
+            try:
+                repositories.append(_open(entry, heads))
+            except ComponentError as error:
+                problems.append(Problem(entry.root, error.message, error.hint))
+        return cls(repositories, settings, problems)
 
     def add(self, root: Path, *, name: str = "") -> Repository:
         """Add a folder to the user's catalog.
@@ -71,7 +85,7 @@ class Catalog:
     def _read(self) -> tuple[list[Entry], list[Problem]]:
         kept: dict[tuple[str, str, str], Entry] = {}
         owners: dict[str, Entry] = {}
-        problems: list[Problem] = []
+        problems = list(self._problems)
         for repository in self.repositories:
             for entry in self._index.entries(repository.name, repository.files()):
                 problem = _problem(entry, kept, owners)
@@ -91,7 +105,8 @@ class Catalog:
         """What there is, by kind and name, newest first; of a kind, and with all of some tags."""
         wanted = set(tags)
         found = [e for e in self._read[0] if (not kind or e.kind == kind) and wanted <= set(e.tags)]
-        found.sort(key=lambda e: [-part for part in version_key(e.version).release])
+        if len({(e.kind, e.name) for e in found}) < len(found):
+            found.sort(key=lambda e: version_key(e.version), reverse=True)
         return sorted(found, key=lambda e: (e.kind, e.name))
 
     def search(self, words: Iterable[str]) -> list[Entry]:
@@ -118,26 +133,42 @@ class Catalog:
 
     def action(self, reference: Reference) -> Action:
         """As find, typed."""
+        from cmx.component import Action
+
         return _typed(self.find(reference), Action)
 
     def dataset(self, reference: Reference) -> Dataset:
         """As find, typed."""
+        from cmx.component import Dataset
+
         return _typed(self.find(reference), Dataset)
 
     def model(self, reference: Reference) -> Model:
         """As find, typed."""
+        from cmx.component import Model
+
         return _typed(self.find(reference), Model)
 
     def software(self, name: str) -> SoftwareDetect:
         """The newest software-detect component of this name."""
+        from cmx.component import SoftwareDetect
+
         return _typed(self.find(Reference("software-detect", name)), SoftwareDetect)
 
     def workflow(self, reference: Reference) -> Workflow:
         """As find, typed."""
+        from cmx.component import Workflow
+
         return _typed(self.find(reference), Workflow)
 
     def _component(self, entry: Entry) -> Component:
-        return from_document(json.loads(entry.document), entry.file, repository=entry.repository)
+        """One object for each file, which also keeps the digest it was once asked for."""
+        from cmx.component import from_document
+
+        if entry.file not in self._components:
+            document = json.loads(entry.document)
+            self._components[entry.file] = from_document(document, entry.file, repository=entry.repository)
+        return self._components[entry.file]
 
     def _not_found(self, reference: Reference) -> ComponentNotFound:
         broken = [p for p in self.problems if p.file.parent.name == reference.name]
@@ -149,8 +180,19 @@ class Catalog:
                 f"no version of {reference.key} is {reference.specifier or 'a release'}",
                 hint=f"there is {', '.join(there)}",
             )
-        names = {e.name for e in self.entries(reference.kind)}
-        return ComponentNotFound(f"there is no {reference.key}", hint=nearest(reference.name, names))
+        kind = "software-detect" if reference.kind == "software" else reference.kind
+        names = {e.name for e in self.entries(kind)}
+        hint = f"did you mean '{kind}/{reference.name}'?" if reference.name in names else nearest(reference.name, names)
+        return ComponentNotFound(f"there is no {reference.key}", hint=hint)
+
+
+def _open(entry: Added, heads: Heads) -> Repository:
+    if not entry.root.is_dir():
+        raise ComponentNotFound(
+            f"repository {entry.name}: there is no folder {entry.root}",
+            hint=f"bring it back, or 'cmx repo remove {entry.name}'",
+        )
+    return Repository.open(entry.root, name=entry.name, heads=heads)
 
 
 def _searched(entry: Entry) -> str:

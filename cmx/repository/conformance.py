@@ -11,7 +11,8 @@ from cmx.component import FILE, Action, Component, Dataset, Model, Workflow, loa
 from cmx.errors import CmxError, nearest
 from cmx.reference import Reference
 from cmx.repository.catalog import Catalog
-from cmx.repository.repository import Repository
+from cmx.repository.repository import REPOSITORY_FILE, Repository
+from cmx.schema import validate_value
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Fault:
 def check(path: Path, catalog: Catalog) -> tuple[list[Component], list[Fault]]:
     """Check a component, or every component below a folder; returns those that load, and all faults."""
     files = [path / FILE] if (path / FILE).is_file() else [Path(e.path) for e in Repository.open(path).files()]
+    catalog = _with_neighbours(path.resolve(), catalog)
     components: list[Component] = []
     faults: list[Fault] = []
     for file in files:
@@ -39,17 +41,32 @@ def check(path: Path, catalog: Catalog) -> tuple[list[Component], list[Fault]]:
     return components, faults
 
 
+def _with_neighbours(path: Path, catalog: Catalog) -> Catalog:
+    """The catalog, and the repository that ``path`` lies in: its components know each other before it is added."""
+    root = next((folder for folder in (path, *path.parents) if (folder / REPOSITORY_FILE).is_file()), path)
+    if any(repository.root.resolve() == root for repository in catalog.repositories):
+        return catalog
+    return Catalog([*catalog.repositories, Repository.open(root)], catalog.settings)
+
+
 def _faults(component: Component, catalog: Catalog) -> Iterator[Fault]:
-    try:
-        component.digest  # noqa: B018  (raises for a link that leaves the folder)
-    except CmxError as error:
-        yield Fault(component.file, error.message, error.hint)
     yield from _path(component)
-    yield from _files(component)
+    yield from _uid(component, catalog)
     yield from _references(component, catalog)
-    for file in sorted(component.folder.glob("*.py")):
-        yield from _imports(component, file)
+    yield from _files(component)
+    try:
+        own = list(component.files())
+    except CmxError as error:
+        # A link that leaves the folder; what lies behind it is not looked at.
+        yield Fault(component.file, error.message, error.hint)
+        return
+    for file in own:
+        if file.suffix == ".py":
+            yield from _imports(file)
+    if isinstance(component, Model):
+        yield from _converters(component)
     if isinstance(component, Action):
+        yield from _defaults(component)
         yield from _signature(component)
 
 
@@ -67,10 +84,20 @@ def _path(component: Component) -> Iterator[Fault]:
         )
 
 
+def _uid(component: Component, catalog: Catalog) -> Iterator[Fault]:
+    for entry in catalog.entries():
+        if entry.uid == component.uid and entry.key != component.key:
+            yield _fault(
+                component,
+                f"uid {entry.uid} belongs to {entry.key} ({entry.file})",
+                "give it a uid of its own: 'cmx new' makes one",
+            )
+
+
 def _files(component: Component) -> Iterator[Fault]:
     for name in _named_files(component):
         try:
-            if not component.inside(name).is_file():
+            if not component.inside(name).exists():
                 yield _fault(component, f"{name} is not there", f"put it into {component.folder}")
         except CmxError as error:
             yield Fault(component.file, error.message, error.hint)
@@ -111,11 +138,13 @@ def _needed(component: Component) -> Iterator[Reference]:
                 yield variant.conversion.recipe
 
 
-def _imports(component: Component, file: Path) -> Iterator[Fault]:
+def _imports(file: Path) -> Iterator[Fault]:
     try:
-        tree = ast.parse(file.read_bytes(), filename=str(file))
+        tree = _parsed(file)
     except (SyntaxError, ValueError) as error:
-        yield Fault(file, f"{file}:{getattr(error, 'lineno', 1)}: not Python: {error}", "correct the file")
+        line = getattr(error, "lineno", None) or 1
+        reason = getattr(error, "msg", error)
+        yield Fault(file, f"{file}:{line}: not Python 3.9: {reason}", "a worker may be as old as Python 3.9")
         return
     for found in ast.walk(tree):
         for name in _imported(found):
@@ -126,6 +155,11 @@ def _imports(component: Component, file: Path) -> Iterator[Fault]:
                 )
 
 
+def _parsed(file: Path) -> ast.Module:
+    """The syntax tree. Raises SyntaxError or ValueError for what Python 3.9 could not read."""
+    return ast.parse(file.read_bytes(), filename=str(file), feature_version=(3, 9))
+
+
 def _imported(found: ast.AST) -> Iterator[str]:
     if isinstance(found, ast.Import):
         yield from (alias.name for alias in found.names)
@@ -134,26 +168,49 @@ def _imported(found: ast.AST) -> Iterator[str]:
         yield from ((f"{base}.{alias.name}" for alias in found.names) if base == "cmx" else (base,))
 
 
-def _signature(action: Action) -> Iterator[Fault]:
-    """The function's keywords are the parameters, with the same defaults."""
-    name, _, function = action.entry.partition(":")
-    file = action.folder / name
-    if not file.is_file():
-        return
+def _converters(model: Model) -> Iterator[Fault]:
+    """The functions that make one variant from another are there."""
+    for variant in model.variants.values():
+        if variant.conversion and not variant.conversion.recipe:
+            for found in _function(model, variant.conversion.entry):
+                if isinstance(found, Fault):
+                    yield found
+
+
+def _defaults(action: Action) -> Iterator[Fault]:
+    """The default of a parameter is a value that the parameter may have."""
+    for name, fragment in action.parameters.items():
+        problem = validate_value(fragment["default"], fragment) if "default" in fragment else ""
+        if problem:
+            yield _fault(action, f"parameters.{name}.default: {problem}", "correct the default, or what is allowed")
+
+
+def _function(component: Component, entry: str) -> Iterator[ast.FunctionDef | Fault]:
+    """The definition that ``file.py:function`` names, or what is wrong; nothing where the file cannot be read."""
+    name, _, function = entry.partition(":")
+    file = component.folder / name
     try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
+        tree = _parsed(file)
+    except (OSError, SyntaxError, ValueError):
         return
     found = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function), None)
-    if found is None:
-        yield Fault(file, f"{file}: there is no function {function!r}", f"{action.file} names it as the entry")
-        return
+    yield found or Fault(file, f"{file}: there is no function {function!r}", f"{component.file} names it as the entry")
+
+
+def _signature(action: Action) -> Iterator[Fault]:
+    """The function's keywords are the parameters, with the same defaults."""
+    for found in _function(action, action.entry):
+        yield from [found] if isinstance(found, Fault) else _keywords(action, found)
+
+
+def _keywords(action: Action, found: ast.FunctionDef) -> Iterator[Fault]:
+    file = action.folder / action.entry.partition(":")[0]
     declared = {key.replace("-", "_"): fragment.get("default") for key, fragment in action.parameters.items()}
     written = {
         argument.arg: _default(node)
         for argument, node in zip(found.args.kwonlyargs, found.args.kw_defaults, strict=True)
     }
-    where = f"{file}:{found.lineno}: {function}"
+    where = f"{file}:{found.lineno}: {found.name}"
     for key in sorted(declared.keys() ^ written.keys()):
         side = "takes no keyword" if key in declared else "takes a keyword that component.yaml lacks:"
         yield Fault(file, f"{where} {side} {key!r}", nearest(key, written if key in declared else declared))

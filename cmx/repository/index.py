@@ -10,20 +10,19 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmx.component import load
 from cmx.errors import CmxError
-from cmx.schema import SCHEMA_FOLDER
+from cmx.settings import SCHEMA_FOLDER
 
 FORMAT = 1
-_TABLE = """
-create table if not exists component (
-    file text primary key, stamp text not null, kind text, name text, version text, uid text,
-    tags text, description text, document text, error text, hint text) without rowid
-"""
+_COLUMNS = "file, stamp, kind, name, version, uid, tags, description, document, error, hint"
+_TABLE = f"create table if not exists component_{FORMAT} ({_COLUMNS}, primary key (file)) without rowid"
+_SELECT = f"select {_COLUMNS} from component_{FORMAT}"  # noqa: S608  (both are constants)
+_INSERT = f"insert or replace into component_{FORMAT} values ({','.join('?' * 11)})"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -61,60 +60,70 @@ class Index:
 
     def entries(self, repository: str, files: Iterable[os.DirEntry[str]]) -> list[Entry]:
         """One entry for each file, from the index where the file is unchanged."""
-        connection = self._connect()
-        try:
-            known = _rows(connection)
-            found = [_look(repository, entry, known) for entry in files]
-            fresh = [(entry, stamp) for entry, stamp, is_new in found if is_new]
-            if fresh:
-                _save(connection, fresh)
-            return [entry for entry, _, _ in found]
-        finally:
-            connection.close()
-
-    def _connect(self) -> sqlite3.Connection:
+        listed = list(files)
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            return _opened(self._file)
+            return _through(self._file, repository, listed)
+        except (OSError, sqlite3.OperationalError):
+            # It cannot be written, or somebody keeps it locked: do without.
+            return _through(":memory:", repository, listed)
         except sqlite3.DatabaseError:
+            self._remove()
+            return _through(":memory:", repository, listed)
+
+    def _remove(self) -> None:
+        with suppress(OSError):
             self._file.unlink(missing_ok=True)
-        except OSError:
-            return _opened(":memory:")
-        try:
-            return _opened(self._file)
-        except sqlite3.Error:
-            return _opened(":memory:")
+
+
+def _through(database: Path | str, repository: str, files: Iterable[os.DirEntry[str]]) -> list[Entry]:
+    """Read files through a database. Raises sqlite3.Error when it cannot be read."""
+    connection = _opened(database)
+    try:
+        known = _rows(connection)
+        found = [_look(repository, entry, known) for entry in files]
+        fresh = [(entry, stamp) for entry, stamp, is_new in found if is_new]
+        if fresh:
+            _save(connection, fresh)
+        return [entry for entry, _, _ in found]
+    finally:
+        connection.close()
 
 
 def _opened(file: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=10, isolation_level=None)
-    connection.execute(_TABLE)
+    try:
+        connection.execute(_TABLE)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
 def _rows(connection: sqlite3.Connection) -> dict[str, tuple[Any, ...]]:
-    rows = connection.execute(
-        "select file, stamp, kind, name, version, uid, tags, description, document, error, hint from component"
-    )
-    return {row[0]: row for row in rows}
+    return {row[0]: row for row in connection.execute(_SELECT)}
 
 
 def _look(repository: str, entry: os.DirEntry[str], known: dict[str, tuple[Any, ...]]) -> tuple[Entry, str, bool]:
-    stamp = _stamp(entry)
+    now = _stamp(entry)
     row = known.get(entry.path)
-    if row and row[1] == stamp:
+    if row and row[1] == now:
         kind, name, version, uid, tags, description, document, error, hint = row[2:]
         split = tuple(tags.split()) if tags else ()
         kept = Entry(Path(entry.path), repository, kind, name, version, uid, split, description, document, error, hint)
-        return kept, stamp, False
-    return read(Path(entry.path), repository), stamp, True
+        return kept, now, False
+    return read(Path(entry.path), repository), now, True
 
 
 def _stamp(entry: os.DirEntry[str]) -> str:
     try:
-        status = entry.stat()
+        return stamp(entry.stat())
     except OSError:
         return "gone"
+
+
+def stamp(status: os.stat_result) -> str:
+    """Changes when a file does, or the schemas that it was held against."""
     return f"{FORMAT}:{_schemas()}:{status.st_mtime_ns}:{status.st_size}:{status.st_ino}"
 
 
@@ -131,6 +140,8 @@ _SCHEMAS: int | None = None
 
 def read(file: Path, repository: str) -> Entry:
     """Read one component.yaml; whatever is wrong with it is in the entry, never raised."""
+    from cmx.component import load
+
     try:
         component = load(file, repository=repository)
     except CmxError as error:
@@ -167,9 +178,9 @@ def _save(connection: sqlite3.Connection, fresh: list[tuple[Entry, str]]) -> Non
     ]
     try:
         connection.execute("begin immediate")
-        connection.executemany(f"insert or replace into component values ({','.join('?' * 11)})", rows)  # noqa: S608
+        connection.executemany(_INSERT, rows)
         connection.execute("commit")
-    except sqlite3.Error:
+    except sqlite3.OperationalError:
         # Another process holds it, or the disk is full: the next one reads those files again.
         if connection.in_transaction:
             connection.execute("rollback")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 import secrets
 from pathlib import Path
 
 from cmx.component import FILE
 from cmx.errors import UsageError, nearest
 from cmx.files import write_atomically
-from cmx.reference import COMPONENT_KINDS, Reference
+from cmx.reference import COMPONENT_KINDS
+from cmx.schema import parse_yaml
 
 FOLDERS = {
     "model": "models",
@@ -60,7 +63,7 @@ source:
 search: {executables: ['{name}', '{name}-[0-9]+']}
 probe:  {run: ['{path}', '--version'], version: '(\\d+\\.\\d+(\\.\\d+)*)'}
 install:
-  - {hint: how to install it, in one command}
+  - {hint: what to type to install it}
 """,
     "action": """\
 entry: action.py:{function}
@@ -106,15 +109,28 @@ def create(repository: Path, kind: str, name: str) -> Path:
     """
     if kind not in COMPONENT_KINDS:
         raise UsageError(f"there is no kind {kind!r}", hint=nearest(kind, COMPONENT_KINDS))
-    reference = Reference.parse(f"{kind}/{name}")
-    if reference.name != name:
-        raise UsageError(f"{name!r} is not a name", hint="a name has lower-case letters, digits, '.', '_' and '-'")
+    if not re.fullmatch("[a-z0-9][a-z0-9._-]{0,79}", name):
+        raise UsageError(
+            f"{name!r} is not a name", hint="a name is lower-case letters, digits, '.', '_', '-'; at most 80"
+        )
     folder = repository / FOLDERS[kind] / name
     if folder.exists():
         raise UsageError(f"{folder} is there already", hint="choose another name")
-    function = "".join(letter if letter.isalnum() else "_" for letter in name)
+    function = _identifier(name)
     body = _BODIES[kind].replace("{name}", name).replace("{function}", function)
     if kind == "action":
         write_atomically(folder / "action.py", _ACTION.format(function=function))
-    write_atomically(folder / FILE, _HEAD.format(kind=kind, uid=new_uid(), name=name) + body)
+    write_atomically(folder / FILE, _HEAD.format(kind=kind, uid=new_uid(), name=_quoted(name)) + body)
     return folder / FILE
+
+
+def _identifier(name: str) -> str:
+    """A name as Python has it: "2nd-run" is do_2nd_run."""
+    word = re.sub(r"[^a-z0-9]", "_", name)
+    return word if word.isidentifier() and not keyword.iskeyword(word) else f"do_{word}"
+
+
+def _quoted(name: str) -> str:
+    """A name as YAML has it: in quotes where it would be read as a number or as true, false or null."""
+    plain = isinstance(parse_yaml(f"name: {name}", "name")["name"], str)
+    return name if plain else f'"{name}"'

@@ -59,15 +59,21 @@ def leftovers(cmx: CommandLine) -> list[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
-def test_a_controller_killed_at_any_instant_damages_nothing(fresh: CommandLine, seed: int) -> None:
-    child = fresh.start("run", "benchmark", *LONG)
-    time.sleep(random.Random(seed).uniform(0.05, 14.0))
-    child.kill()
-    child.communicate()
-    wait_until(lambda: not fresh.processes(), GONE_SECONDS, "the end of its children")
+def test_twenty_runs_killed_at_random_instants_damage_nothing(fresh: CommandLine) -> None:
+    """On one home, so that each run meets what the ones before it left."""
+    instants = random.Random(20)
+    for _ in range(20):
+        child = fresh.start("run", "benchmark", *LONG)
+        time.sleep(instants.uniform(0.05, 5.0))
+        child.kill()
+        child.communicate()
+        wait_until(lambda: not fresh.processes(), GONE_SECONDS, "the end of its children")
+        assert fresh.results() == []
     assert "18/20 = 0.900  19/20 = 0.950" in fresh("run", "benchmark", *SHORT).out
     assert fresh("store", "verify", "--repair").code == 0
+    assert fresh.json("store", "verify")["findings"] == []
+    fresh("store", "gc")
+    assert [path.name for path in fresh.home.glob("runs/*")] == [result["id"] for result in fresh.results()]
 
 
 def interrupt(child: Popen, number: int = signal.SIGINT) -> tuple[str, str]:

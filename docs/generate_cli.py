@@ -1,0 +1,131 @@
+"""Writes docs/cli.md from the parsers themselves: python docs/generate_cli.py > docs/cli.md
+
+A test holds the file against what this gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from cmx.cli.main import VERBS
+from cmx.cli.parser import Parser
+from cmx.component import Action, load
+from cmx.repository import Repository
+from cmx.settings import builtin_repository
+
+HEAD = """\
+# The command line
+
+`cmx VERB [WHAT] [options]`, or `python -m cmx VERB …`. This page is generated: `python docs/generate_cli.py > docs/cli.md`.
+
+- The answer goes to standard output, the story and errors to standard error.
+- An error is two lines: `error:` what is wrong, and `hint:` what to do.
+- Exit codes: 0 done · 1 ran and failed, or nothing found · 2 usage · 3 component missing or invalid · 4 requirements
+  cannot be met · 130 interrupted.
+- Everything cmx writes lies below one folder: `CMX_HOME`, or the platform's folder for user data.
+- A reference is `kind/name`, with an optional variant and range: `model/resnet50[onnx]>=1.5,<2`. The kind may be left
+  out where the verb implies it.
+
+Options of every verb, anywhere on the line:
+
+| option | |
+|---|---|
+| `--json` | print exactly one JSON object: `{"schema": 1, "ok": true, …}`, or `{"schema": 1, "ok": false, "error": {"type", "message", "hint"}}` |
+| `--debug` | show the traceback of an error |
+| `-h`, `--help` | show what a verb does and takes |
+
+"""  # noqa: E501  (a table's row is one line)
+
+
+def text() -> str:
+    """The whole page."""
+    parts = [HEAD, *(f"- [`cmx {verb}`](#cmx-{verb}): {summary}\n" for verb, summary in VERBS.items())]
+    for verb in VERBS:
+        parts += ["\n", *_verb(verb)]
+        if verb == "run":
+            parts += _actions()
+    return "".join(parts)
+
+
+def _verb(verb: str) -> Iterator[str]:
+    module: Any = import_module(f"cmx.cli.{verb}_verb")
+    parser = Parser(prog=f"cmx {verb}", verb=verb)
+    module.configure(parser, [])
+    sentence, _, more = module.__doc__.strip().partition("\n\n")
+    yield f"## cmx {verb}\n\n{sentence}\n\n"
+    if more:
+        yield f"```\n{more}\n```\n\n"
+    yield from _table(f"cmx {verb}", parser)
+
+
+def _table(command: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    actions = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    inner = [action for action in actions if isinstance(action, argparse._SubParsersAction)]
+    rows = [_row(action) for action in actions if action not in inner]
+    if rows:
+        yield f"| `{command}` | |\n|---|---|\n"
+        yield from rows
+    for group in inner:
+        summaries = {choice.dest: choice.help for choice in group._choices_actions}
+        for name, each in group.choices.items():
+            yield f"\n`{command} {name}`: {summaries[name]}\n\n"
+            yield from _table(f"{command} {name}", each)
+
+
+def _row(action: argparse.Action) -> str:
+    value = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
+    if action.choices:
+        value = "|".join(map(str, action.choices))
+    name = ", ".join(action.option_strings) or str(action.metavar or action.dest)
+    if not action.option_strings and action.nargs in ("?", "*"):
+        name = f"[{name}]"
+    shown = f"{name} {value}".strip() if action.option_strings else name
+    return _cells(f"`{shown}`", (action.help or "").replace("%%", "%"))
+
+
+def _actions() -> Iterator[str]:
+    yield "\nThe parameters of an action are options too; `--set KEY=VALUE` does the same, for a step alone with\n"
+    yield "`--set STEP.KEY=VALUE`. Times take a unit: `200ms`, `10s`, `2min`.\n"
+    for action in _built_in_actions():
+        yield f"\n`cmx run {action.name}`: {action.description}\n"
+        if action.parameters:
+            yield "\n| parameter | values | default | |\n|---|---|---|---|\n"
+        for name, fragment in action.parameters.items():
+            yield _cells(f"`--{name}`", _values(fragment), _default(fragment), str(fragment["description"]))
+
+
+def _built_in_actions() -> list[Action]:
+    files = (Path(entry.path) for entry in Repository.open(builtin_repository()).files())
+    found = [component for component in map(load, files) if isinstance(component, Action)]
+    return sorted(found, key=lambda action: action.name)
+
+
+def _values(fragment: Mapping[str, Any]) -> str:
+    if "enum" in fragment:
+        return ", ".join(f"`{choice}`" for choice in fragment["enum"])
+    types = fragment.get("type", "string")
+    limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    words = [types if isinstance(types, str) else " or ".join(types)]
+    words += [f"{sign} {fragment[key]}" for key, sign in limits.items() if key in fragment]
+    return " ".join([*words, *([f"({fragment['unit']})"] if "unit" in fragment else [])])
+
+
+def _default(fragment: Mapping[str, Any]) -> str:
+    if "default" not in fragment:
+        return "must be given"
+    value = fragment["default"]
+    return "none" if value in (None, "") else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _cells(*cells: str) -> str:
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

@@ -1,0 +1,244 @@
+"""The rules behind ``cmx check``: each with a component that breaks it, and all with those that come with cmx."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from component_files import action, dataset, model, package, put, put_all, uid, workflow
+
+from cmx.errors import UsageError
+from cmx.reference import COMPONENT_KINDS
+from cmx.repository import Catalog, Repository
+from cmx.repository.conformance import check
+from cmx.repository.templates import create, new_uid
+from cmx.settings import Settings, builtin_repository
+
+ACTION = "def act(context, *, threads: int = 1): ...\n"
+THREADS = "parameters: {threads: {type: integer, default: 1, description: Threads}}\n"
+
+
+def faults(settings: Settings, root: Path) -> list[str]:
+    """What is wrong below ``root``, with paths relative to it."""
+    found = check(root, Catalog([Repository.open(root)], settings))[1]
+    return [fault.message.replace(f"{root}/", "") for fault in found]
+
+
+def one_action(root: Path, code: str, more: str = THREADS, requires: str = "{model: model}") -> Path:
+    """A repository with an action; returns its root."""
+    put(root, "act", action("act", requires, more))
+    (root / "act" / "action.py").write_text(code)
+    return root
+
+
+def test_every_built_in_component_passes(settings: Settings) -> None:
+    components, found = check(builtin_repository(), Catalog.default(settings))
+    assert found == []
+    assert {component.kind for component in components} == set(COMPONENT_KINDS)
+    assert len({component.uid for component in components}) == len(components)
+
+
+def test_a_component_that_does_not_load_is_a_fault_beside_the_others(settings: Settings, tmp_path: Path) -> None:
+    put(tmp_path, "bad", "schema: 1\nkind: modle\n")
+    put(tmp_path, "good", workflow("good", "{}", "[{id: a, action: act}]"))
+    one_action(tmp_path, ACTION)
+    components, found = check(tmp_path, Catalog([Repository.open(tmp_path)], settings))
+    assert [component.name for component in components] == ["act", "good"]
+    assert [(fault.message, fault.hint) for fault in found] == [
+        (f"{tmp_path}/bad/component.yaml:2: kind: unknown kind 'modle'", "did you mean 'model'?")
+    ]
+
+
+def test_one_component_may_be_checked_alone(settings: Settings, tmp_path: Path) -> None:
+    put(tmp_path, "bad", "[")
+    one_action(tmp_path, ACTION)
+    components, found = check(tmp_path / "act", Catalog([Repository.open(tmp_path)], settings))
+    assert ([component.name for component in components], found) == (["act"], [])
+
+
+def test_the_folder_has_the_components_name_or_its_version(settings: Settings, tmp_path: Path) -> None:
+    for place in ("photos", "films/1.0.0", "sounds", "words/2.0.0"):
+        name = {"sounds": "audio"}.get(place, place.split("/")[0])
+        put(tmp_path, place, dataset(name))
+        (tmp_path / place / "files").write_text("")
+    assert faults(settings, tmp_path) == [
+        "sounds/component.yaml: the folder is called 'sounds', the component 'audio'",
+        "words/2.0.0/component.yaml: the folder is called '2.0.0', the component 'words'",
+    ]
+
+
+def test_a_uid_belongs_to_one_component(settings: Settings, tmp_path: Path) -> None:
+    for name in ("audio", "photos"):
+        put(tmp_path, name, dataset(name, of="dataset/audio"))
+        (tmp_path / name / "files").write_text("")
+    assert faults(settings, tmp_path) == [
+        f"photos/component.yaml: uid {uid('dataset/audio')} belongs to dataset/audio (audio/component.yaml)"
+    ]
+
+
+def test_a_file_that_a_component_names_is_there(settings: Settings, tmp_path: Path) -> None:
+    variants = "{a: {source: {file: weights.pth}}, b: {from: a, convert: {entry: convert.py:to_b}}}"
+    put_all(tmp_path, dataset("photos"), model("net", variants), action("act", "{model: model}"))
+    assert faults(settings, tmp_path) == [
+        "actions/act/component.yaml: action.py is not there",
+        "datasets/photos/component.yaml: files is not there",
+        "models/net/component.yaml: weights.pth is not there",
+        "models/net/component.yaml: convert.py is not there",
+    ]
+
+
+def test_a_link_that_leaves_the_component_is_a_fault(settings: Settings, tmp_path: Path) -> None:
+    put(tmp_path / "mine", "photos", dataset("photos"))
+    (tmp_path / "secret").write_text("")
+    (tmp_path / "mine/photos/files").symlink_to("../../secret")
+    message = "photos/component.yaml: files leads out of the component's folder"
+    assert set(faults(settings, tmp_path / "mine")) == {message}
+
+
+def test_what_is_referred_to_is_in_the_catalog(settings: Settings, tmp_path: Path) -> None:
+    variants = "{a: {source: {file: component.yaml}, requires: {numpy: software/nunpy}}}"
+    put_all(
+        tmp_path,
+        package("numpy"),
+        model("net", variants, "requires: {labels: dataset/labels>=1}\n"),
+        workflow("flow", "{model: model/nat}", "[{id: a, action: akt}]"),
+    )
+    one_action(tmp_path, ACTION, requires="{numpy: software/numpy, pillow: software/pillow>=9}")
+    found = check(tmp_path, Catalog([Repository.open(tmp_path)], settings))[1]
+    assert [(fault.message.rpartition(": ")[2], fault.hint) for fault in found] == [
+        ("software/pillow>=9 is in no repository of the catalog", "known here: numpy"),
+        ("dataset/labels>=1 is in no repository of the catalog", "there is none"),
+        ("software/nunpy is in no repository of the catalog", "did you mean 'numpy'?"),
+        ("model/nat is in no repository of the catalog", "did you mean 'net'?"),
+        ("action/akt is in no repository of the catalog", "did you mean 'act'?"),
+    ]
+
+
+def test_components_of_a_repository_that_is_not_added_know_each_other(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "repo.yaml").write_text("schema: 1\nname: mine\n")
+    put_all(tmp_path, workflow("flow", "{}", "[{id: a, action: act}]"))
+    one_action(tmp_path, ACTION)
+    assert check(tmp_path / "workflows" / "flow", Catalog.default(settings))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import cmx.settings\n", "act/action.py:1: imports cmx.settings"),
+        ("import os\nfrom cmx.store import Store\n", "act/action.py:2: imports cmx.store"),
+        ("from cmx import api\n", "act/action.py:1: imports cmx.api"),
+        ("import cmx\n", "act/action.py:1: imports cmx"),
+        ("def f():\n    import cmx.host\n", "act/action.py:2: imports cmx.host"),
+    ],
+)
+def test_a_component_imports_nothing_of_cmx_but_the_worker(
+    settings: Settings, tmp_path: Path, code: str, message: str
+) -> None:
+    assert faults(settings, one_action(tmp_path, code + ACTION)) == [message]
+
+
+def test_a_component_may_import_the_worker_and_whatever_its_plan_pins(settings: Settings, tmp_path: Path) -> None:
+    code = "import numpy\nfrom cmx import worker\nfrom cmx.worker import Outcome\nimport cmx.worker.datasets\n"
+    assert faults(settings, one_action(tmp_path, code + ACTION)) == []
+
+
+def test_the_rules_for_python_hold_in_folders_of_a_component_too(settings: Settings, tmp_path: Path) -> None:
+    one_action(tmp_path, ACTION)
+    (tmp_path / "act" / "parts").mkdir()
+    (tmp_path / "act" / "parts" / "part.py").write_text("import cmx.api\n")
+    assert faults(settings, tmp_path) == ["act/parts/part.py:1: imports cmx.api"]
+
+
+@pytest.mark.parametrize("code", ["x = (\n", "y = 1\nmatch y:\n    case 1: pass\n", "def f(:\n"])
+def test_python_that_python_3_9_cannot_read_is_a_fault(settings: Settings, tmp_path: Path, code: str) -> None:
+    found = faults(settings, one_action(tmp_path, code + ACTION))
+    assert len(found) == 1
+    assert re.match(r"act/action\.py:[1-4]: not Python 3\.9: ", found[0])
+
+
+def test_the_function_that_an_action_names_is_there(settings: Settings, tmp_path: Path) -> None:
+    assert faults(settings, one_action(tmp_path, "def akt(context): ...\n")) == [
+        "act/action.py: there is no function 'act'"
+    ]
+
+
+def test_the_function_that_converts_is_there(settings: Settings, tmp_path: Path) -> None:
+    variants = "{a: {source: {file: component.yaml}}, b: {from: a, convert: {entry: convert.py:to_b}}}"
+    put(tmp_path, "net", model("net", variants))
+    (tmp_path / "net" / "convert.py").write_text("def to_c(context): ...\n")
+    assert faults(settings, tmp_path) == ["net/convert.py: there is no function 'to_b'"]
+
+
+@pytest.mark.parametrize(
+    ("code", "messages"),
+    [
+        ("def act(context): ...\n", ["act takes no keyword 'threads'"]),
+        ("def act(context, *, thread=1): ...\n", [
+            "act takes a keyword that component.yaml lacks: 'thread'",
+            "act takes no keyword 'threads'",
+        ]),
+        ("def act(context, *, threads=2): ...\n", ["act: default of 'threads' is 2, in component.yaml 1"]),
+        ("def act(context, *, threads): ...\n", []),
+    ],
+)  # fmt: skip
+def test_the_functions_keywords_are_the_parameters_with_the_same_defaults(
+    settings: Settings, tmp_path: Path, code: str, messages: list[str]
+) -> None:
+    assert faults(settings, one_action(tmp_path, code)) == [f"act/action.py:1: {message}" for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "problem"),
+    [
+        ("{enum: [fast, slow], default: quick, description: Speed}", '"quick" is not one of fast, slow'),
+        ("{type: integer, minimum: 1, default: 0, description: Number}", "0 is less than 1"),
+        ("{type: integer, default: null, description: Number}", "null is not of type integer"),
+    ],
+)
+def test_a_default_is_a_value_that_its_parameter_may_have(
+    settings: Settings, tmp_path: Path, fragment: str, problem: str
+) -> None:
+    one_action(tmp_path, "def act(context, *, speed): ...\n", f"parameters: {{speed: {fragment}}}\n")
+    assert faults(settings, tmp_path) == [f"act/component.yaml: parameters.speed.default: {problem}"]
+
+
+# New components.
+
+
+@pytest.mark.parametrize("kind", COMPONENT_KINDS)
+@pytest.mark.parametrize("name", ["mine", "2nd-try", "class", "1e5", "123", "null", "a.b_c-d"])
+def test_a_new_component_loads_and_lacks_nothing_but_what_its_author_must_add(
+    settings: Settings, kind: str, name: str
+) -> None:
+    folder = create(settings.repository, kind, name).parent
+    components, found = check(folder, Catalog.default(settings))
+    assert [(component.kind, component.name) for component in components] == [(kind, name)]
+    expected = [f"{folder}/component.yaml: model.onnx is not there"] if kind == "model" else []
+    assert [fault.message for fault in found] == expected
+
+
+@pytest.mark.parametrize("name", ["Net", "../net", "a/b", "", "-x", "x" * 81, "net>=1"])
+def test_a_bad_name_is_refused_and_nothing_is_written(settings: Settings, name: str) -> None:
+    with pytest.raises(UsageError, match="is not a name"):
+        create(settings.repository, "model", name)
+    assert not settings.home.exists()
+
+
+def test_a_component_is_not_written_over(settings: Settings) -> None:
+    file = create(settings.repository, "workflow", "mine")
+    with pytest.raises(UsageError, match="is there already"):
+        create(settings.repository, "workflow", "mine")
+    assert file.is_file()
+
+
+def test_an_unknown_kind_names_the_nearest(settings: Settings) -> None:
+    with pytest.raises(UsageError) as caught:
+        create(settings.repository, "modle", "mine")
+    assert (caught.value.message, caught.value.hint) == ("there is no kind 'modle'", "did you mean 'model'?")
+
+
+def test_a_new_uid_is_16_hex_digits_that_begin_with_a_letter() -> None:
+    found = {new_uid() for _ in range(200)}
+    assert len(found) == 200
+    assert all(len(each) == 16 and each[0] in "abcdef" and int(each, 16) for each in found)

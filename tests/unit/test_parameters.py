@@ -1,0 +1,178 @@
+"""Parameters of a request: which step takes them, how text is read, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cmx.component import Action, Step
+from cmx.errors import UsageError
+from cmx.reference import Reference
+from cmx.resolver.parameters import assign, read, require_all
+
+THREADS = {"type": "integer", "minimum": 1, "default": 1, "unit": "threads", "description": "how many threads"}
+DURATION = {"type": "number", "minimum": 0, "default": 10, "unit": "s", "description": "how long it lasts"}
+LIMIT = {"type": ["number", "null"], "default": None, "unit": "s", "description": "the longest it lasts"}
+SCENARIO = {"enum": ["single-stream", "offline"], "default": "offline", "description": "how queries arrive"}
+INPUT = {"type": "string", "format": "path", "description": "path of the picture"}
+
+
+def action(name: str, **parameters: Mapping[str, Any]) -> Action:
+    fragments = {key.replace("_", "-"): fragment for key, fragment in parameters.items()}
+    return Action(
+        "action", "a0", name, "1.0.0", "", "", (), Path("x"), {}, entry=f"action.py:{name}", parameters=fragments
+    )
+
+
+def step(id: str, of: Action, **fixed: Any) -> tuple[Step, Action]:
+    return Step(id, Reference("action", of.name), (), fixed), of
+
+
+MEASURE = action("measure", threads=THREADS, duration=DURATION, scenario=SCENARIO, batch_size=THREADS)
+VALIDATE = action("validate", threads=THREADS)
+STEPS = [step("first", MEASURE), step("second", MEASURE, threads=2), step("check", VALIDATE)]
+
+
+def threads(given: Mapping[str, Any]) -> list[Any]:
+    return [chosen["threads"] for chosen in assign(STEPS, given, complete=True).values()]
+
+
+def refused(given: Mapping[str, Any], **fixed: Any) -> tuple[str, str]:
+    with pytest.raises(UsageError) as caught:
+        assign([step("first", MEASURE, **fixed), step("check", VALIDATE)], given, complete=True)
+    return caught.value.message, caught.value.hint
+
+
+def test_defaults_lie_under_what_the_step_fixes_and_under_what_the_user_gives() -> None:
+    assert threads({}) == [1, 2, 1]
+    assert threads({"threads": "4"}) == [4, 4, 4]
+
+
+def test_a_parameter_may_be_given_for_one_step_or_for_one_action() -> None:
+    assert threads({"second.threads": "4"}) == [1, 4, 1]
+    assert threads({"measure.threads": "4"}) == [4, 4, 1]
+
+
+@pytest.mark.parametrize("keys", [("threads", "check.threads"), ("check.threads", "threads")])
+def test_what_is_given_for_one_step_wins_over_what_is_given_for_all(keys: tuple[str, str]) -> None:
+    values = {"threads": "4", "check.threads": "8"}
+    assert threads({key: values[key] for key in keys}) == [4, 4, 8]
+
+
+def test_an_underscore_is_as_good_as_a_hyphen() -> None:
+    chosen = assign(STEPS[:1], {"batch_size": "3"}, complete=True)
+    assert chosen["first"]["batch-size"] == 3
+    assert "batch_size" not in chosen["first"]
+
+
+def test_a_parameter_goes_only_to_the_steps_that_take_it() -> None:
+    chosen = assign(STEPS, {"scenario": "single-stream"}, complete=True)
+    assert chosen["first"]["scenario"] == "single-stream"
+    assert "scenario" not in chosen["check"]
+
+
+def test_a_misspelt_parameter_gives_the_nearest() -> None:
+    assert refused({"thread": "2"}) == ("--set thread: no such parameter", "did you mean 'threads'?")
+    assert refused({"check.duraton": "2"}) == ("--set check.duraton: no such parameter", "known here: threads")
+
+
+def test_a_misspelt_step_gives_the_nearest() -> None:
+    assert refused({"frist.threads": "2"}) == ("--set frist.threads: there is no step 'frist'", "did you mean 'first'?")
+
+
+def test_what_a_step_fixes_is_checked_too() -> None:
+    assert refused({}, thread=2) == ("action/measure has no parameter 'thread'", "did you mean 'threads'?")
+    assert refused({}, threads=0) == ("threads: 0 is less than 1", "threads in threads: how many threads")
+
+
+def test_a_parameter_without_a_default_must_be_given() -> None:
+    steps = [step("classify", action("classify", input=INPUT))]
+    with pytest.raises(UsageError) as caught:
+        assign(steps, {}, complete=True)
+    assert caught.value.message == "action/classify needs input: path of the picture"
+    assert caught.value.hint == "give --input VALUE"
+    assert assign(steps, {}, complete=False) == {"classify": {}}
+    require_all(steps[0][1], {"input": "x.jpg"})
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment", "value"),
+    [
+        ("4", THREADS, 4),
+        ("4 threads", THREADS, 4),
+        ("2.5", DURATION, 2.5),
+        ("10", DURATION, 10.0),
+        ("200ms", DURATION, 0.2),
+        ("200 ms", DURATION, 0.2),
+        ("1e3us", DURATION, 1e-3),
+        ("250µs", DURATION, 250e-6),
+        ("2min", DURATION, 120.0),
+        ("1h", DURATION, 3600.0),
+        ("5s", LIMIT, 5.0),
+        ("none", LIMIT, None),
+        ("null", LIMIT, None),
+        ("", LIMIT, None),
+        ("offline", SCENARIO, "offline"),
+        ("2", {"enum": [1, 2]}, 2),
+        ("yes", {"type": "boolean"}, True),
+        ("FALSE", {"type": "boolean"}, False),
+        ("1", {"type": "boolean"}, True),
+        ("off", {"type": "boolean"}, False),
+        ("17", {"type": "string"}, "17"),
+    ],
+)
+def test_text_is_read_as_its_schema_says(text: str, fragment: Mapping[str, Any], value: Any) -> None:
+    found = read("x", text, fragment)
+    assert found == pytest.approx(value) if isinstance(value, float) else found == value
+    assert type(found) is type(value)
+
+
+def test_what_is_typed_already_is_only_checked() -> None:
+    assert read("threads", 4, THREADS) == 4
+    assert read("limit", None, LIMIT) is None
+    with pytest.raises(UsageError, match="threads: true is not of type integer"):
+        read("threads", True, THREADS)
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment", "message"),
+    [
+        ("two", THREADS, 'x: "two" is not of type integer'),
+        ("2.5", THREADS, 'x: "2.5" is not of type integer'),
+        ("0", THREADS, "x: 0 is less than 1"),
+        ("2 samples", THREADS, 'x: "2 samples" is not of type integer'),
+        ("-1s", DURATION, "x: -1.0 is less than 0"),
+        ("5 parsecs", DURATION, 'x: "5 parsecs" is not of type number'),
+        ("1.2.3s", DURATION, 'x: "1.2.3s" is not of type number'),
+        ("nan", DURATION, "x: nan is not a number to work with"),
+        ("inf", LIMIT, "x: inf is not a number to work with"),
+        ("offlin", SCENARIO, 'x: "offlin" is not one of single-stream, offline'),
+        ("maybe", {"type": "boolean"}, 'x: "maybe" is not of type boolean'),
+        ("none", THREADS, 'x: "none" is not of type integer'),
+    ],
+)
+def test_a_value_that_its_schema_refuses_is_a_usage_error(text: str, fragment: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read("x", text, fragment)
+    assert caught.value.message == message
+    assert caught.value.hint.startswith("x")
+
+
+def test_the_hint_names_the_choices_or_the_unit() -> None:
+    with pytest.raises(UsageError) as caught:
+        read("scenario", "server", SCENARIO)
+    assert caught.value.hint == "scenario is one of single-stream, offline"
+    with pytest.raises(UsageError) as caught:
+        read("duration", "long", DURATION)
+    assert caught.value.hint == "duration in s: how long it lasts"
+
+
+def test_a_path_means_what_it_means_to_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    assert read("input", "photo.jpg", INPUT) == str(tmp_path / "photo.jpg")
+    assert read("input", "~/photo.jpg", INPUT) == str(tmp_path / "me" / "photo.jpg")
+    assert read("input", None, {**INPUT, "type": ["string", "null"]}) is None

