@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import json
 import operator
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cmx.errors import ComponentInvalid, nearest
+from cmx.quick_schema import Compiler, Unsupported
 from cmx.settings import SCHEMA_FOLDER
+from cmx.yaml_events import construct
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 60
-# Anchors and tags, and blocks that nest deep: by their indentation, or by "- - - …" in one line.
-_UNUSUAL = re.compile(r"[&*!]|^ {60}|(?:[-?][ \t]+){20}", re.MULTILINE)
-_NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
-_BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
-_INT = re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$")
-_FLOAT = re.compile(
-    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -54,17 +46,13 @@ def parse_yaml(text: str, source: Path | str) -> dict[str, Any]:
     import yaml
 
     try:
-        if _is_unusual(text):
-            _refuse_unusual(text)
-        document = yaml.load(text, Loader=_loader())  # noqa: S506  (a SafeLoader with stricter rules)
+        document = construct(text)
     except yaml.MarkedYAMLError as error:
         problem = f"{error.context}, {error.problem}" if str(error.problem).startswith("but ") else error.problem
         raise ComponentInvalid(f"{source}:{_line(error)}: {problem}", hint=_yaml_hint(error)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ComponentInvalid(f"{source}:{line}: a control character", hint="the file must be plain text") from None
-    except RecursionError:
-        raise ComponentInvalid(f"{source}: nested too deep", hint="this is not a component's file") from None
     if not isinstance(document, dict):
         raise ComponentInvalid(
             f"{source}:1: expected a mapping of keys to values", hint="it begins with 'schema: 1'; see 'cmx new --help'"
@@ -91,69 +79,6 @@ def _yaml_hint(error: Any) -> str:
     return found or "quote a value that holds ': ', '#', '{' or '['; check the indentation"
 
 
-def _is_unusual(text: str) -> bool:
-    """Whether a text may hold anchors, tags or deep nesting."""
-    return text.count("[") + text.count("{") > MAX_DEPTH or bool(_UNUSUAL.search(text))
-
-
-def _refuse_unusual(text: str) -> None:
-    """Look at a text event by event, which needs no stack: the C reader crashes on what is nested too deep."""
-    import yaml
-
-    depth = 0
-    for event in yaml.parse(text, Loader=_loader()):
-        mark: Any = event.start_mark
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=mark)
-        if getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(problem="anchors and aliases are not used here", problem_mark=mark)
-        if getattr(event, "tag", None):
-            raise yaml.MarkedYAMLError(problem="tags such as !!str are not used here", problem_mark=mark)
-
-
-@cache
-def _loader() -> Any:
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own class attribute)
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            seen: set[Any] = set()
-            for key_node, _ in node.value:
-                if key_node.tag != "tag:yaml.org,2002:str":
-                    shown = f" {key_node.value!r}" if isinstance(key_node, yaml.ScalarNode) else ""
-                    raise yaml.MarkedYAMLError(problem=f"the key{shown} is not text", problem_mark=key_node.start_mark)
-                if key_node.value in seen:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"the key {key_node.value!r} is there twice", problem_mark=key_node.start_mark
-                    )
-                seen.add(key_node.value)
-            return dict(super().construct_mapping(node, deep=deep))
-
-    for tag, pattern, first in (
-        ("null", _NULL, ["~", "n", "N", ""]),
-        ("bool", _BOOL, list("tTfF")),
-        ("int", _INT, list("-+0123456789")),
-        ("float", _FLOAT, list("-+.0123456789")),
-    ):
-        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, first)
-    Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: _integer(node))
-    return Loader
-
-
-def _integer(node: Any) -> int:
-    import yaml
-
-    try:
-        return int(node.value, 0) if node.value[:2] in ("0o", "0x") else int(node.value)
-    except ValueError:
-        raise yaml.MarkedYAMLError(problem="a number of too many digits", problem_mark=node.start_mark) from None
-
-
 @cache
 def schema(name: str) -> Mapping[str, Any]:
     """One of the JSON Schemas in ``cmx/schemas``."""
@@ -178,9 +103,24 @@ def validate(document: Any, name: str, *, source: Path | str, text: str = "") ->
     Raises ComponentInvalid for the first thing wrong: "FILE:LINE: field: what is wrong", with the nearest known key
     for an unknown one. ``text`` is the YAML that the document was read from, for the line number.
     """
+    if _surely_meets(document, name):
+        return
     errors = sorted(_validator(name).iter_errors(document), key=_rank)
     if errors:
         raise explain(_deepest(errors[0]), source=source, text=text)
+
+
+def _surely_meets(document: Any, name: str) -> bool:
+    """Whether a document meets a schema; False where it does not, or where jsonschema must be asked."""
+    try:
+        return _compiler().named(name)(document)
+    except Unsupported:
+        return False
+
+
+@cache
+def _compiler() -> Compiler:
+    return Compiler(schema)
 
 
 def validate_value(value: Any, fragment: Mapping[str, Any]) -> str:
@@ -358,7 +298,7 @@ def _written(text: str, path: Iterable[str | int]) -> str:
 def _locate(text: str, path: Iterable[str | int]) -> tuple[int, Any]:
     import yaml
 
-    node: Any = yaml.compose(text, Loader=_loader())
+    node: Any = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     line = 1
     for part in path:
         found = _child(node, part)

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cmx.component import Search, SoftwareDetect
+from cmx.component import Dataset, Model, Search, SoftwareDetect
 from cmx.detect import interpreters as python
-from cmx.detect import tools
+from cmx.detect import libraries, tools
 from cmx.detect.cache import Answer, AnswerCache
+from cmx.detect.data import on_disk
 from cmx.detect.executables import Candidate, Executables
 from cmx.detect.finding import Detection, Finding, Identity, Skipped
 from cmx.detect.interpreters import Interpreter
+from cmx.detect.listing import Listings
+from cmx.detect.places import Places
 from cmx.detect.probe import Prober
 from cmx.detect.python_packages import normalise, packages
 from cmx.detect.questions import Question, ask
@@ -47,13 +50,15 @@ class Detector:
         self._interpreter = interpreter or Path(sys.executable)
         self._folder = folder
         self._time_limit = time_limit
+        self._data = settings.home / "data"
+        self._known: dict[Executables, tuple[Interpreter, ...]] = {}
         self._cache = AnswerCache(settings.cache / "findings.json", clock)
 
     def detect(self, component: SoftwareDetect, *, explicit: Path | None = None) -> Detection:
         """What is here of one component's software.
 
-        ``explicit`` is a path that the user named (an executable, or a folder that has one): nothing else is looked
-        at and no cache is used. Raises UsageError when there is no such executable, ResolutionError when it does
+        ``explicit`` is a path that the user named (an executable or a library, or a folder that has one): nothing else
+        is looked at and no cache is used. Raises UsageError when there is no such file, ResolutionError when it does
         not answer with a version. For a Python package it is an interpreter or a virtual environment.
         """
         if explicit is None:
@@ -61,6 +66,8 @@ class Detector:
         path = Path(os.path.abspath(explicit.expanduser()))  # noqa: PTH100 resolve() would follow symbolic links
         if component.python_package:
             return self._package_at(component, path)
+        if component.search.files and not _is_executable(component, path):
+            return self._file_at(component, path)
         return self._tool_at(component, path)
 
     def detect_all(self, components: Iterable[SoftwareDetect]) -> dict[str, Detection]:
@@ -71,12 +78,20 @@ class Detector:
         wanted = list(components)
         look = self._look()
         found = self._tools([one for one in wanted if not one.python_package], look)
-        usable = self._interpreters(look) if any(one.python_package for one in wanted) else ()
+        usable = self._pythons(look) if any(one.python_package for one in wanted) else ()
         return {one.name: _packages(one, usable) if one.python_package else found[one.name] for one in wanted}
+
+    def data(self, component: Dataset | Model, variant: str = "") -> Detection:
+        """Where the data of a dataset, or of a variant of a model, lies on this machine; it is looked for each time.
+
+        A finding's version is the component's, its path the folder or file; nothing where it says no ``detect``.
+        """
+        where = component.detect if isinstance(component, Dataset) else component.variants[variant].detect
+        return on_disk(component, where, self._look().places) if where else Detection(component.name)
 
     def interpreters(self) -> tuple[Interpreter, ...]:
         """The Pythons that a worker can run on: the one that runs cmx first, then those on PATH."""
-        return self._interpreters(self._look())
+        return self._pythons(self._look())
 
     def interpreter(self, path: Path) -> Interpreter:
         """The interpreter at a path, as in a finding's ``path`` or ``place``.
@@ -93,8 +108,18 @@ class Detector:
                 found.setdefault(package.name, package.version)
         return found
 
-    def _look(self) -> Executables:
-        return Executables(self._environ, self._folder or Path.cwd(), self._interpreter)
+    def _look(self, environ: Mapping[str, str] | None = None) -> Executables:
+        environ = self._environ if environ is None else environ
+        listings = Listings(environ)
+        places = Places(
+            environ,
+            listings,
+            scripts=self._interpreter.parent,
+            data=self._data,
+            pythons=lambda: [(each.prefix, each.site) for each in self._pythons(look)],
+        )
+        look = Executables(environ, self._folder or Path.cwd(), places, listings)
+        return look
 
     def _ask(self, questions: Sequence[Question]) -> list[Answer]:
         return ask(questions, self._cache, lambda: Prober(self._environ, self._time_limit))
@@ -105,12 +130,13 @@ class Detector:
         for component in components:
             asked[component.name], skipped[component.name] = _questions(component, look)
         answers = iter(self._ask([question for questions in asked.values() for question in questions]))
-        return {
+        found = {
             one.name: tools.detection(
                 one, [(question.candidate, next(answers)) for question in asked[one.name]], skipped[one.name]
             )
             for one in components
         }
+        return found | {one.name: _with_files(found[one.name], one, look) for one in components if one.search.files}
 
     def _tool_at(self, component: SoftwareDetect, path: Path) -> Detection:
         candidates = self._candidates_in(component, path) if path.is_dir() else [self._named(path)]
@@ -130,7 +156,7 @@ class Detector:
     def _candidates_in(self, component: SoftwareDetect, folder: Path) -> list[Candidate]:
         inside = {**self._environ, "PATH": os.pathsep.join((str(folder), str(folder / "bin")))}
         search = Search(component.search.executables)
-        if found := Executables(inside, folder, self._interpreter).candidates(search)[0]:
+        if found := self._look(inside).candidates(search)[0]:
             return found
         raise UsageError(f"{folder}: there is no {component.name} in this folder", hint="name the executable itself")
 
@@ -143,6 +169,27 @@ class Detector:
             what = "is no executable file" if path.exists() else "does not exist"
             raise UsageError(f"{path} {what}", hint="give the path of an executable")
         return candidate
+
+    def _file_at(self, component: SoftwareDetect, path: Path) -> Detection:
+        look = self._look()
+        where = [path / name for name in ("", "lib", "lib64", "include")] if path.is_dir() else [path.parent]
+        files = component.search.files if path.is_dir() else (re.escape(path.name),)
+        candidates = look.files(Search(files=files, paths=tuple(map(str, where))))[0]
+        if not candidates:
+            raise UsageError(f"{path}: there is no {component.name} here", hint="give the path of a file or a folder")
+        try:
+            found, skipped = libraries.findings(component, candidates, look.listings)
+        except tools.Unclear as error:
+            raise ResolutionError(f"{component.file}: {error}", hint="mend the component") from error
+        if not found:
+            raise ResolutionError("; ".join(map(str, skipped)), hint=f"name a {component.name} that says its version")
+        return Detection(component.name, tuple(found), tuple(skipped))
+
+    def _pythons(self, look: Executables) -> tuple[Interpreter, ...]:
+        """The interpreters, asked once in a look."""
+        if look not in self._known:
+            self._known = {look: self._interpreters(look)}
+        return self._known[look]
 
     def _interpreters(self, look: Executables) -> tuple[Interpreter, ...]:
         candidates = look.candidates(python.SEARCH, first=self._interpreter)[0]
@@ -171,6 +218,23 @@ class Detector:
                 hint=f"{path} -m pip install {component.python_package}",
             )
         return detection
+
+
+def _is_executable(component: SoftwareDetect, path: Path) -> bool:
+    """Whether a path that the user named is one of a component's programs, not one of its files."""
+    return bool(component.search.executables) and path.is_file() and os.access(path, os.X_OK)
+
+
+def _with_files(detection: Detection, component: SoftwareDetect, look: Executables) -> Detection:
+    """A detection, and what the files of its component are."""
+    try:
+        candidates, skipped = look.files(component.search)
+        found, unusable = libraries.findings(component, candidates, look.listings)
+    except (tools.Unclear, re.error) as error:
+        return Detection(detection.name, detection.findings, (*detection.skipped, Skipped(component.file, str(error))))
+    return Detection(
+        detection.name, (*detection.findings, *found), (*detection.skipped, *skipped, *unusable)
+    )
 
 
 def _questions(component: SoftwareDetect, look: Executables) -> tuple[list[Question], list[Skipped]]:

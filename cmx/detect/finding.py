@@ -17,6 +17,7 @@ class Identity:
     size: int
     inode: int
     changed_ns: int = field(default=0, compare=False)
+    device: int = field(default=0, compare=False)
 
     @classmethod
     def of(cls, path: Path) -> Identity | None:
@@ -25,15 +26,16 @@ class Identity:
             found = path.stat()
         except OSError:
             return None
-        return cls(path, found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
+        return cls(path, found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns, found.st_dev)
 
 
 @dataclass(frozen=True)
 class Finding:
     """A piece of software that is here, in a version that was read from it.
 
-    ``path`` is the executable, or a Python package's metadata folder. ``target`` is what a compiler compiles for
-    ("aarch64-linux-gnu"), or "". ``place`` is the interpreter that a Python package belongs to, or "".
+    ``path`` is the executable, the library or header that was found, or a Python package's metadata folder; of data it
+    is the folder or file. ``target`` is what a compiler compiles for ("aarch64-linux-gnu") or an emulator runs
+    ("aarch64"), or "". ``place`` is the interpreter that a Python package belongs to, or "".
     ``exports`` are variables for child processes.
     """
 

@@ -5,10 +5,18 @@ A shim's own file stays the same while what it starts changes, so its version ma
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from cmx.detect.rustup import NotUsable, follow_rustup
+
+__all__ = ["NotUsable", "changes_unseen", "follow", "pyenv_root", "refuse"]
+
+# A script that does nothing but start another program with the same arguments.
+_FORWARDS = re.compile(rb'#! ?/(?:usr/)?bin/\w+\n+(?:#[^\n]*\n+)*exec (/[\w./+-]+) "\$@"\s*')
 _SHELLS = (b"sh", b"bash", b"dash", b"zsh", b"ksh", b"fish")
 _HEAD = 512
 # Programs that act on the machine whatever they are asked; no component's pattern may lead to one.
@@ -16,10 +24,6 @@ _NEVER = frozenset({"halt", "init", "killall", "killall5", "poweroff", "reboot",
 # Apple's stand-ins: without the developer tools, starting one opens a window that offers to install them.
 _XCRUN = frozenset({"cc", "clang", "gcc", "git", "make", "python3", "pip3"})
 _DEVELOPER = ("/Library/Developer/CommandLineTools", "/Applications/Xcode.app")
-
-
-class NotUsable(Exception):
-    """An executable that must not be started or leads nowhere; the message is the reason, ready to be shown."""
 
 
 def pyenv_root(path: Path) -> Path | None:
@@ -31,14 +35,17 @@ def pyenv_root(path: Path) -> Path | None:
 
 
 def follow(path: Path, environ: Mapping[str, str], folder: Path) -> Path:
-    """The executable that a pyenv shim starts in ``folder``; any other path as it is. Starts nothing.
+    """The executable that a shim of pyenv or rustup starts in ``folder``, or a script that is one ``exec`` line.
+
+    Any other path as it is. Starts nothing.
 
     The choice is pyenv's: ``PYENV_VERSION``, else ``.python-version`` here or above, else ``version`` of pyenv.
     Raises NotUsable where no chosen version has it.
     """
     root = pyenv_root(path)
     if root is None:
-        return path
+        forwards = _FORWARDS.fullmatch(_head(path))
+        return Path(forwards[1].decode()) if forwards else follow_rustup(path, environ, folder)
     chosen = _chosen(root, environ, folder)
     for name in chosen:
         real = _version_folder(root, name) / "bin" / path.name
@@ -60,9 +67,9 @@ def changes_unseen(path: Path) -> bool:
     return any(word in _SHELLS for word in words)
 
 
-def refuse(path: Path) -> None:
-    """Raises NotUsable for an executable that must not be started even to ask its version."""
-    if path.resolve().stem in _NEVER:
+def refuse(path: Path, real: Path) -> None:
+    """Raises NotUsable for an executable (``real`` without links) that must not be started even to ask its version."""
+    if real.stem in _NEVER:
         raise NotUsable("never started: it acts on the machine itself")
     if _apples(path) and not any(Path(folder).is_dir() for folder in _DEVELOPER):  # untested
         raise NotUsable("needs Apple's command line tools: xcode-select --install")
@@ -76,10 +83,15 @@ def _apples(path: Path) -> bool:
 
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(_HEAD)
+        file = os.open(path, os.O_RDONLY)
     except OSError:
         return b""
+    try:
+        return os.read(file, _HEAD)
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
 
 
 def _chosen(root: Path, environ: Mapping[str, str], folder: Path) -> list[str]:

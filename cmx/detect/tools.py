@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ from cmx.detect.executables import Candidate
 from cmx.detect.finding import Detection, Finding, Skipped
 from cmx.detect.probe import ProbeFailed
 from cmx.detect.questions import Question
+from cmx.detect.versions import version_in
+from cmx.pattern import compiled
 
 _FIELDS = frozenset({"version", "target"})
 _PLACEHOLDER = re.compile(r"\{(path|folder|version|target|sibling:[^{}/\\]+)\}")
@@ -28,17 +29,13 @@ def question(component: SoftwareDetect, candidate: Candidate) -> Question:
     probe = component.probe
     if probe is None:
         raise Unclear("probe is missing: nothing says how to ask for a version")
-    try:
-        pattern = re.compile(probe.version, re.MULTILINE)
-    except re.error as error:
-        raise Unclear(f"probe.version: {probe.version!r} is no pattern: {error}") from error
     commands = tuple(
         tuple(part.replace("{path}", str(candidate.path)) for part in command)
         for command in (probe.run, probe.target)
         if command
     )
-    asked = hashlib.sha256(repr((probe.run, probe.version, probe.target)).encode()).hexdigest()[:16]
-    return Question(asked, candidate, commands, lambda outputs: _read(pattern, outputs), _FIELDS)
+    asked = repr((probe.run, probe.version, probe.target))
+    return Question(asked, candidate, commands, lambda outputs: _read(probe.version, outputs), _FIELDS)
 
 
 def detection(
@@ -80,7 +77,7 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
 
 
 def _finding(component: SoftwareDetect, candidate: Candidate, answer: Answer) -> Finding:
-    version, target = answer["version"], answer["target"]
+    version, target = answer["version"], answer["target"] or _target_named(component, candidate)
     return Finding(
         name=component.name,
         version=version,
@@ -91,9 +88,18 @@ def _finding(component: SoftwareDetect, candidate: Candidate, answer: Answer) ->
     )
 
 
-def _read(pattern: re.Pattern[str], outputs: list[str]) -> dict[str, Any]:
-    match = pattern.search(outputs[0])
-    version = match[min(1, pattern.groups)] if match else None
+def _target_named(component: SoftwareDetect, candidate: Candidate) -> str:
+    """The target that an executable's own name says: qemu-aarch64 runs "aarch64"."""
+    named = component.probe.target_name if component.probe else ""
+    match = compiled(named).search(candidate.path.name) if named else None
+    return match[min(1, match.re.groups)] if match else ""
+
+
+def _read(pattern: str, outputs: list[str]) -> dict[str, Any]:
+    try:
+        version = version_in(compiled(pattern), outputs[0])
+    except re.error as error:
+        raise ProbeFailed(f"probe.version: {pattern!r} is no pattern: {error}") from error
     if not version:
         first = next((line.strip() for line in outputs[0].splitlines() if line.strip()), "nothing")
         raise ProbeFailed(f"printed no version: {first[:200]}")

@@ -1,9 +1,11 @@
-"""Getting what is missing: Python packages, environments and the files of models and datasets."""
+"""Getting what is missing: Python packages, environments, tools, and the files of models and datasets."""
 
 from cmx.install.environment import build_environment, find_interpreter
 from cmx.install.lock import lock_packages
+from cmx.install.rules import install_hint, install_rule, rules_for
 from cmx.install.sources import Fetched, describe_source, fetch, held, stored
 from cmx.install.target import fetch_packages
+from cmx.install.tools import describe_install, install_tool, tool_folders, tool_held
 from cmx.install.uv import Refused
 from cmx.install.versions import Availability, available_versions, versions_of
 from cmx.store import Environment, Package
@@ -16,12 +18,19 @@ __all__ = [
     "Refused",
     "available_versions",
     "build_environment",
+    "describe_install",
     "describe_source",
     "fetch",
     "fetch_packages",
     "find_interpreter",
     "held",
+    "install_hint",
+    "install_rule",
+    "install_tool",
     "lock_packages",
+    "rules_for",
     "stored",
+    "tool_folders",
+    "tool_held",
     "versions_of",
 ]

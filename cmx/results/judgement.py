@@ -22,7 +22,8 @@ def validated(steps: Iterable[Step]) -> Step | None:
 def doubts(steps: Sequence[Step]) -> Iterator[str]:
     """One sentence for each reason not to believe the numbers, from the steps that ran.
 
-    Times count only with LoadGen's VALID and with answers that were checked and right: a fast wrong answer is none.
+    Times count only with the VALID of what took them (LoadGen, as a rule), and with answers that were checked and
+    right: a fast wrong answer is none.
     """
     for step in steps:
         if step.status != "ok":
@@ -39,7 +40,8 @@ def doubts(steps: Sequence[Step]) -> Iterator[str]:
 def _verdict(step: Step) -> Iterator[str]:
     if step.metrics.get("valid") is not True:
         why = "; ".join(map(str, step.metrics.get("invalid_reasons") or ())) or "it gave no reason"
-        yield f"LoadGen's verdict is {step.metrics.get('verdict', 'missing')}: {why}"
+        judge = "LoadGen's verdict" if "loadgen" in step.metrics.get("engine", "loadgen") else "the verdict"
+        yield f"{judge} is {step.metrics.get('verdict', 'missing')}: {why}"
 
 
 def _wrong_answers(metrics: Mapping[str, Any]) -> str:

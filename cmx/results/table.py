@@ -11,8 +11,16 @@ UNKNOWN = "-"
 
 def measurement(result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The headings and the one row that a benchmark's end shows; each accuracy with its count."""
+    columns = _of_launches(result) if "launches" in result.metrics else _of_queries(result)
+    columns |= {name.replace("_", "-").upper(): _counted(result, name) for name in sorted(result.accuracy)}
+    judge = "LOADGEN" if "loadgen" in str(result.metrics.get("engine", "mlperf-loadgen")) else "VERDICT"
+    columns[judge] = str(result.metrics.get("verdict") or UNKNOWN)
+    return tuple(columns), tuple(columns.values())
+
+
+def _of_queries(result: Result) -> dict[str, str]:
     latency = result.latency
-    columns = {
+    return {
         "SCENARIO": result.scenario or UNKNOWN,
         "QUERIES": _whole(result.metrics.get("queries")),
         "SAMPLES": _whole(result.metrics.get("samples")),
@@ -21,10 +29,17 @@ def measurement(result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
         "P99 ms": milliseconds(latency.p99),
         "THROUGHPUT": UNKNOWN if result.throughput is None else f"{result.throughput:.1f} /s",
     }
-    columns |= {name.replace("_", "-").upper(): _counted(result, name) for name in sorted(result.accuracy)}
-    judge = "LOADGEN" if "loadgen" in str(result.metrics.get("engine", "mlperf-loadgen")) else "VERDICT"
-    columns[judge] = str(result.metrics.get("verdict") or UNKNOWN)
-    return tuple(columns), tuple(columns.values())
+
+
+def _of_launches(result: Result) -> dict[str, str]:
+    """A native program: the medians of its launches, the main measure with the least and the greatest."""
+    metrics = result.metrics
+    columns = {"LAUNCHES": _whole(metrics["launches"]), "P50 ms": milliseconds(result.latency.p50)}
+    for name, measure in (metrics.get("measures") or {}).items():
+        if not name.endswith("-best"):
+            span = f" ({measure['min']:.2f} to {measure['max']:.2f})" if name == metrics.get("measure") else ""
+            columns[f"{name.upper()} {measure['unit']}"] = f"{measure['median']:.2f}{span}"
+    return columns
 
 
 def _counted(result: Result, metric: str) -> str:

@@ -1,6 +1,7 @@
-"""Folders made from other things (a dataset's members, a converted model), each under the key of what went in.
+"""Folders made from other things (a dataset's members, a converted model, a tool), each under the key of what went in.
 
-``store/derived/<key>/files/`` holds the files and ``manifest.json`` beside it the sha256 and size of each.
+``store/derived/<key>/files/`` holds the files and ``manifest.json`` beside it the sha256 and size of each. Files are
+read-only; what was executable stays so. Tools lie in ``store/tools/``, and may have symbolic links inside.
 """
 
 from __future__ import annotations
@@ -38,12 +39,13 @@ class ArtefactFile:
 
 @dataclass(frozen=True)
 class Artefact:
-    """A derived folder whose files were verified when this was made."""
+    """A derived folder whose files were verified when this was made. ``links`` are names and where they lead."""
 
     key: str
     folder: Path
     files: tuple[ArtefactFile, ...]
     made_from: Mapping[str, Any]
+    links: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -58,12 +60,14 @@ class Artefact:
 
 
 class Derived:
-    """The derived folders below one store."""
+    """The derived folders below one store; ``links`` says whether they may have symbolic links inside."""
 
-    def __init__(self, store: Path, locks: Path) -> None:
+    def __init__(self, store: Path, locks: Path, name: str = "derived", *, links: bool = False) -> None:
         self.store = store
-        self.folder = store / "derived"
+        self.folder = store / name
+        self._name = name
         self._locks = locks
+        self._links = links
 
     def find(self, key: str) -> Artefact | None:
         """The artefact of this key, every file hashed now; None if it is missing or not what it was."""
@@ -79,7 +83,7 @@ class Derived:
         ``build`` gets an empty folder, puts files there, and returns what they were made from (JSON values).
         One process builds while others wait, then use the same files. If ``build`` raises, or its process is
         killed, nothing is kept. Raises StoreError for a full disk, a folder that cannot be written to, or a
-        build that leaves no files or symbolic links.
+        build that leaves no files, or symbolic links that may not be there.
         """
         if (artefact := self.find(key)) is not None:
             return artefact
@@ -87,7 +91,7 @@ class Derived:
         with lock(self.lock_file(key), what=what, on_wait=on_wait):
             if (artefact := self.find(key)) is not None:
                 return artefact
-            with disk_failures(self.store, what), workspace(self.store, f"derived-{key[:12]}") as folder:
+            with disk_failures(self.store, what), workspace(self.store, f"{self._name}-{key[:12]}") as folder:
                 self._retire(key, folder)
                 return self._build(key, folder / "new", build, what)
 
@@ -99,7 +103,8 @@ class Derived:
             if manifest["schema"] != SCHEMA or manifest["key"] != key:
                 return None
             files = tuple(ArtefactFile(str(name), str(sha256), int(size)) for name, sha256, size in manifest["files"])
-            return Artefact(key, folder / "files", files, dict(manifest["made_from"]))
+            links = tuple((str(name), str(to)) for name, to in manifest.get("links", ()))
+            return Artefact(key, folder / "files", files, dict(manifest["made_from"]), links)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -111,7 +116,7 @@ class Derived:
 
     def lock_file(self, key: str) -> Path:
         """The lock that whoever builds or removes this artefact holds."""
-        return self._locks / f"derived-{key}.lock"
+        return self._locks / f"{self._name}-{key}.lock"
 
     def all(self) -> Iterator[str]:
         """The keys of everything here, sorted, damaged or not."""
@@ -131,6 +136,7 @@ class Derived:
         content = folder / "files"
         content.mkdir(parents=True)
         made_from = dict(build(content))
+        links = _sealed_links(content, what, allowed=self._links)
         files = _seal(content, what)
         manifest = {
             "schema": SCHEMA,
@@ -139,19 +145,22 @@ class Derived:
             "created": time.time(),
             "made_from": made_from,
             "files": [[file.name, file.sha256, file.size] for file in files],
+            **({"links": links} if links else {}),
         }
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         target = self.location(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.replace(target)
-        return Artefact(key, target / "files", files, made_from)
+        return Artefact(key, target / "files", files, made_from, links)
 
 
 def intact(artefact: Artefact) -> bool:
-    """Whether the folder holds exactly the artefact's files, each with its bytes."""
+    """Whether the folder holds exactly the artefact's files and links, each with its bytes."""
     try:
-        present = {path.relative_to(artefact.folder).as_posix() for path in _files(artefact.folder)}
-        if present != {file.name for file in artefact.files}:
+        present = {path.relative_to(artefact.folder).as_posix() for path in _entries(artefact.folder)}
+        if present != {file.name for file in artefact.files} | {name for name, _ in artefact.links}:
+            return False
+        if not all((artefact.folder / name).readlink().as_posix() == to for name, to in artefact.links):
             return False
         return all(
             (path := artefact.folder / file.name).stat().st_size == file.size and sha256_of(path) == file.sha256
@@ -161,18 +170,27 @@ def intact(artefact: Artefact) -> bool:
         return False
 
 
+def _sealed_links(content: Path, what: str, *, allowed: bool) -> tuple[tuple[str, str], ...]:
+    links = []
+    for path in sorted(path for path in _entries(content) if path.is_symlink()):
+        name, to = path.relative_to(content).as_posix(), path.readlink()
+        if not allowed:
+            raise StoreError(f"{what}: {name} is a symbolic link; the store keeps files only")
+        if to.is_absolute() or not path.resolve().is_relative_to(content.resolve()):
+            raise StoreError(f"{what}: {name} is a symbolic link that leads out of the folder, to {to}")
+        links.append((name, to.as_posix()))
+    return tuple(links)
+
+
 def _seal(content: Path, what: str) -> tuple[ArtefactFile, ...]:
     files = []
-    for path in sorted(_files(content)):
-        name = path.relative_to(content).as_posix()
-        if path.is_symlink():
-            raise StoreError(f"{what}: {name} is a symbolic link; the store keeps files only")
-        path.chmod(0o444)
-        files.append(ArtefactFile(name, sha256_of(path), path.stat().st_size))
+    for path in sorted(path for path in _entries(content) if not path.is_symlink()):
+        path.chmod(0o555 if path.stat().st_mode & 0o100 else 0o444)
+        files.append(ArtefactFile(path.relative_to(content).as_posix(), sha256_of(path), path.stat().st_size))
     if not files:
         raise StoreError(f"{what}: no file was made")
     return tuple(files)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _entries(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())

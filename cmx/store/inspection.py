@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cmx.store.derived import intact
+from cmx.store.derived import Derived, intact
 from cmx.store.environments import MANIFEST, read_manifest
 from cmx.store.locks import Busy, lock
 from cmx.store.workspace import leftovers, sweep
@@ -26,7 +26,7 @@ class Entry:
     links); ``used`` is the time of last use, in seconds since 1970.
     """
 
-    kind: str  # "file", "derived", "environment"
+    kind: str  # "file", "derived", "tool", "environment"
     key: str
     name: str
     size: int
@@ -71,16 +71,17 @@ class Removed:
 
 
 def entries(store: Store) -> Iterator[Entry]:
-    """Everything the store holds, damaged or not: files, derived folders, environments."""
+    """Everything the store holds, damaged or not: files, derived folders, tools, environments."""
     for sha256 in store.files.all():
         path = store.files.location(sha256)
         used = _used(store.files.note(sha256), path)
         yield Entry("file", sha256, store.files.name(sha256), path.stat().st_size, used, path)
-    for key in store.derived.all():
-        path = store.derived.location(key)
-        artefact = store.derived.read(key)
-        name = str(artefact.made_from.get("name", "")) if artefact else ""
-        yield Entry("derived", key, name, _folder_size(path), _used(path / "manifest.json", path), path)
+    for kind, folders in _folders(store).items():
+        for key in folders.all():
+            path = folders.location(key)
+            artefact = folders.read(key)
+            name = str(artefact.made_from.get("name", "")) if artefact else ""
+            yield Entry(kind, key, name, _folder_size(path), _used(path / "manifest.json", path), path)
     for digest in store.environments.all():
         path = store.environments.location(digest)
         yield Entry("environment", digest, _packages(path), _folder_size(path), _used(path / MANIFEST, path), path)
@@ -124,8 +125,8 @@ def _verify(store: Store, entry: Entry, repair: bool) -> Finding | None:
 def _damage(store: Store, entry: Entry) -> str:
     if entry.kind == "file":
         return "" if store.files.intact(entry.key) else "its bytes have another sha256 than its name"
-    if entry.kind == "derived":
-        artefact = store.derived.read(entry.key)
+    if folders := _folders(store).get(entry.kind):
+        artefact = folders.read(entry.key)
         if artefact is None:
             return "its manifest cannot be read"
         return "" if intact(artefact) else "its files are not those of its manifest"
@@ -146,9 +147,13 @@ def _remover(store: Store, entry: Entry) -> tuple[Callable[[str], None], Abstrac
     what = f"removing {entry.key[:12]}"
     if entry.kind == "file":
         return store.files.discard, store.files.locked(entry.key, timeout=0)
-    if entry.kind == "derived":
-        return store.derived.discard, lock(store.derived.lock_file(entry.key), what=what, timeout=0)
+    if folders := _folders(store).get(entry.kind):
+        return folders.discard, lock(folders.lock_file(entry.key), what=what, timeout=0)
     return store.environments.discard, lock(store.environments.lock_file(entry.key), what=what, timeout=0)
+
+
+def _folders(store: Store) -> dict[str, Derived]:
+    return {"derived": store.derived, "tool": store.tools}
 
 
 def _used(mark: Path, otherwise: Path) -> float:

@@ -16,13 +16,14 @@ from cmx.store.workspace import workspace
 
 
 class Store:
-    """Content-addressed files, derived folders and environments. Making one costs and writes nothing."""
+    """Content-addressed files, derived folders, tools and environments. Making one costs and writes nothing."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = settings.store
         self.files = Files(settings.store, settings.locks)
         self.derived = Derived(settings.store, settings.locks)
+        self.tools = Derived(settings.store, settings.locks, "tools", links=True)
         self.environments = EnvironmentStore(settings)
 
     def add(self, source: Path, sha256: str | None = None, name: str = "") -> StoredFile:

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 def perform(job: Job) -> int:
     """Call the action and write ``outcome.json``, whatever happens; returns the exit status."""
-    started, begin, cpu = time.time_ns(), time.perf_counter_ns(), time.process_time_ns()
+    started, begin, cpu = time.time_ns(), time.perf_counter_ns(), process.cpu_ns()
     job.output.mkdir(parents=True, exist_ok=True)
     # A library may end the process on its own; an older outcome must not be taken for this one.
     (job.output / outcome.FILE).unlink(missing_ok=True)
@@ -72,7 +72,7 @@ def perform(job: Job) -> int:
     spent = {
         "started_ns": started,
         "wall_ns": time.perf_counter_ns() - begin,
-        "cpu_ns": time.process_time_ns() - cpu,
+        "cpu_ns": process.cpu_ns() - cpu,
         "memory_peak": process.memory_peak(),
     }
     outcome.write(
@@ -98,7 +98,7 @@ def call(job: Job) -> Outcome:
     """What the job's action returns; raises what it raises, TypeError if it is not an Outcome."""
     action = load_entry(job.entry, job.reference)
     progress = Progress(job.output / "progress.jsonl" if job.progress else None)
-    context = Context(job.roles, job.products, job.output, job.seed, progress)
+    context = Context(job.roles, job.products, job.output, job.seed, progress, job.workflow, job.target)
     try:
         done = action(context, **job.parameters)
     finally:

@@ -15,13 +15,19 @@ _BETWEEN_EVENTS_NS = 200_000_000
 
 @dataclass(frozen=True)
 class Role:
-    """What fills a role: a pinned component, and where its files lie."""
+    """What fills a role: a pinned component, and where its files lie.
+
+    For a tool ``path`` is its executable, ``target`` the triple it makes programs for as it says it itself
+    ("aarch64-linux-gnu"), and ``exports`` what it offers by name, as in {"CC": …}.
+    """
 
     reference: str
     variant: str
     path: Optional[Path]
     component: Mapping[str, Any]
     folder: Path
+    target: str = ""
+    exports: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -84,13 +90,19 @@ class Progress:
 
 @dataclass(frozen=True)
 class Context:
-    """What an action or a converter is given beside its parameters."""
+    """What an action or a converter is given beside its parameters.
+
+    ``workflow`` is the workflow whose step this is: its ``folder`` holds its sources. ``target`` is what programs are
+    made for, as in "linux-aarch64"; "" means this machine.
+    """
 
     roles: Mapping[str, Role]
     products: Mapping[str, Mapping[str, Path]]
     output: Path
     seed: int = 0
     progress: Progress = field(default_factory=lambda: Progress(None))
+    workflow: Optional[Role] = None
+    target: str = ""
 
     def role(self, name: str) -> Role:
         """The role called ``name``; raises KeyError with the names there are."""

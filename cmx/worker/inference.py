@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -14,12 +15,14 @@ from cmx.worker.datasets import Dataset
 from cmx.worker.operators import pipeline
 from cmx.worker.outcome import ActionError
 from cmx.worker.predictors import Predictor, open_predictor
+from cmx.worker.process import processors
 
 if TYPE_CHECKING:
     from cmx.worker.loadgen import Complete
 
 COMPILE = "compile"
 FACTS = "facts"
+_AT_ONCE = 8
 
 
 def model_predictor(context: Context, *, threads: int, spinning: bool, graph_optimisation: str) -> Predictor:
@@ -62,10 +65,14 @@ class PictureLibrary:
         self._prepare = pipeline(preprocess)
 
     def load(self, indices: Sequence[int]) -> None:
-        for index in indices:
-            if index not in self.samples:
-                array = np.asarray(self._prepare(self._dataset.image(index)), dtype=np.float32)
-                self.samples[index] = np.ascontiguousarray(array[np.newaxis])
+        missing = [index for index in indices if index not in self.samples]
+        # Several at once: unpacking and scaling pictures are most of the work, and let go of Python's lock.
+        with ThreadPoolExecutor(max(1, min(_AT_ONCE, processors(), len(missing)))) as threads:
+            self.samples.update(zip(missing, threads.map(self._sample, missing)))
+
+    def _sample(self, index: int) -> np.ndarray[Any, Any]:
+        array = np.asarray(self._prepare(self._dataset.image(index)), dtype=np.float32)
+        return np.ascontiguousarray(array[np.newaxis])
 
     def unload(self, indices: Sequence[int]) -> None:
         for index in indices:

@@ -35,6 +35,8 @@ class Job:
     seed: int
     progress: bool
     memory_limit: Optional[int]
+    workflow: Optional[Role] = None
+    target: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Job:
@@ -56,12 +58,16 @@ class Job:
             reference=_text(action, "reference"),
             entry=_text(action, "entry"),
             parameters=_mapping(top.get("parameters", {}), "parameters"),
-            roles={name: _role(name, value) for name, value in _mapping(top.get("roles", {}), "roles").items()},
+            roles={
+                name: _role(f"roles.{name}", value) for name, value in _mapping(top.get("roles", {}), "roles").items()
+            },
             products=_products(top.get("products", {})),
             output=Path(_text(top, "output")),
             seed=_integer(top.get("seed", 0), "seed"),
             progress=bool(top.get("progress", False)),
             memory_limit=None if top.get("memory_limit") is None else _integer(top["memory_limit"], "memory_limit"),
+            workflow=_role("workflow", top["workflow"]) if top.get("workflow") else None,
+            target=str(top.get("target") or ""),
         )
 
 
@@ -97,15 +103,17 @@ class _Loader(SourceFileLoader):
         """Keep nothing."""
 
 
-def _role(name: str, value: Any) -> Role:
-    role = _mapping(value, f"roles.{name}")
+def _role(place: str, value: Any) -> Role:
+    role = _mapping(value, place)
     where = role.get("path") or ""
     return Role(
-        reference=_text(role, "reference", f"roles.{name}."),
+        reference=_text(role, "reference", f"{place}."),
         variant=str(role.get("variant") or ""),
         path=Path(where) if where else None,
-        component=_mapping(role.get("component", {}), f"roles.{name}.component"),
+        component=_mapping(role.get("component", {}), f"{place}.component"),
         folder=Path(role.get("folder") or "."),
+        target=str(role.get("target") or ""),
+        exports=_mapping(role.get("exports") or {}, f"{place}.exports"),
     )
 
 

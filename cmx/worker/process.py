@@ -9,6 +9,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
@@ -43,6 +44,9 @@ def _wait_for_end() -> None:
             pass
     except OSError:
         pass
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        # A compiler or a program that was started here would outlive us; the group is ours alone.
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(ORPHANED)
 
 
@@ -81,30 +85,42 @@ def lift_memory_limit() -> None:
         return
 
 
-def memory_peak() -> int:
-    """The most memory this process had resident, in bytes; 0 where the system does not say.
+def cpu_ns() -> int:
+    """The processor time of this process and of the programs it started that have ended, in ns."""
+    spent = os.times()
+    return time.process_time_ns() + round((spent.children_user + spent.children_system) * 1e9)
 
-    On Linux from VmHWM: getrusage's ru_maxrss also counts what the parent had when it started this process.
+
+def memory_peak() -> int:
+    """The most memory this process, or a program it started, had resident, in bytes; 0 where the system does not say.
+
+    On Linux its own from VmHWM: getrusage's ru_maxrss also counts what the parent had when it started this process.
     """
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
     try:
         import resource
     except ImportError:
         return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return max(int(line.split()[1]) * 1024, started)
+    except OSError:
+        pass
+    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, started)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def threads() -> dict[str, Any]:
     """Processors this process may use, threads it has now, and the variables that set a library's threads."""
     found: dict[str, Any] = {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ}
-    allowed = getattr(os, "sched_getaffinity", None)
-    found["processors"] = len(allowed(0)) if allowed else os.cpu_count()
+    found["processors"] = processors()
     try:
         found["threads"] = len(list(Path("/proc/self/task").iterdir()))
     except OSError:
@@ -115,27 +131,49 @@ def threads() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """The version of Python, and of each installed distribution of which a module has been imported.
 
-    Names as PEP 503 normalises them.
+    Names as PEP 503 normalises them. Read from the names of the folders that installers leave: asking
+    importlib.metadata, which parses all of their texts, takes as long as loading a model.
     """
-    from importlib.metadata import distributions
-
     # Private modules are left out: a .pth file of setuptools imports one into every process.
     imported = {name.partition(".")[0] for name in tuple(sys.modules) if not name.startswith("_")}
     found = {"python": platform.python_version()}
-    for distribution in distributions():
-        name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"] or "").lower()
+    for record in _records():
+        written, _, version = record.stem.partition("-")
+        name = re.sub(r"[-_.]+", "-", written).lower()
         # The first one found is the one that imports find.
-        if name and name not in found and any(module in imported for module in _modules(name, distribution)):
-            found[name] = distribution.version
+        if name not in found and any(module in imported for module in _modules(name, record)):
+            found[name] = version.partition("-")[0] or _written_version(record)
     return found
 
 
-def _modules(name: str, distribution: Any) -> Iterator[str]:
+def _records() -> Iterator[Path]:
+    """``NAME-VERSION.dist-info`` and ``NAME-VERSION[-pyX.Y].egg-info`` on the path; a checkout's has no version."""
+    for folder in sys.path:
+        try:
+            entries = sorted(Path(folder).iterdir())
+        except OSError:
+            continue
+        yield from (entry for entry in entries if entry.suffix in (".dist-info", ".egg-info"))
+
+
+def _written_version(record: Path) -> str:
+    lines = _text(record / "PKG-INFO").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Version:")), "")
+
+
+def _modules(name: str, record: Path) -> Iterator[str]:
     """The top-level names a distribution installs, the likeliest first: RECORD can be long."""
     yield name.replace("-", "_")
-    listed = distribution.read_text("top_level.txt")
+    listed = _text(record / "top_level.txt")
     if listed:
         yield from listed.split()
         return
-    record = distribution.read_text("RECORD") or ""
-    yield from {line.partition(",")[0].partition("/")[0].partition(".")[0] for line in record.splitlines()}
+    lines = _text(record / "RECORD").splitlines()
+    yield from {line.partition(",")[0].partition("/")[0].partition(".")[0] for line in lines}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

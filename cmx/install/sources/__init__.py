@@ -1,6 +1,6 @@
 """Where the files of models and datasets come from.
 
-A source is a mapping from a component's file; its first key names the kind, and each kind is one module of
+A source is a mapping from a component's file; one of its keys names the kind, and each kind is one module of
 this package with ``fetch``, ``stored``, ``held`` and ``describe``. A new kind is one new file.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -19,7 +20,7 @@ from cmx.store import Store
 
 __all__ = ["Fetched", "Fetching", "describe_source", "fetch", "held", "kinds", "stored"]
 
-_NOT_KINDS = frozenset({"fetched"})
+_NOT_KINDS = frozenset({"fetched", "members"})
 
 
 class _Kind(Protocol):
@@ -61,15 +62,17 @@ def describe_source(source: Mapping[str, Any]) -> str:
     return _kind(source, Path()).describe(source)
 
 
+@cache
 def kinds() -> tuple[str, ...]:
     """The kinds of sources that there are."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NOT_KINDS))
 
 
 def _kind(source: Mapping[str, Any], folder: Path) -> _Kind:
-    name = str(next(iter(source), ""))
-    if name not in kinds():
-        raise ComponentInvalid(
-            f"{folder / 'component.yaml'}: source: {name!r} is not a kind of source", hint=nearest(name, kinds())
-        )
-    return cast(_Kind, importlib.import_module(f"{__name__}.{name}"))
+    named = [name for name in source if name in kinds()]
+    if len(named) != 1:
+        first = str(next(iter(source), ""))
+        why = f"{' and '.join(named)} at once" if named else f"{first!r} is not a kind of source"
+        hint = "a source has one kind" if named else nearest(first, kinds())
+        raise ComponentInvalid(f"{folder / 'component.yaml'}: source: {why}", hint=hint)
+    return cast(_Kind, importlib.import_module(f"{__name__}.{named[0]}"))

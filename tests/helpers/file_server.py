@@ -1,0 +1,107 @@
+"""A server on loopback whose files, faults and redirections a test chooses."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass
+class Page:
+    """What the server says under one path.
+
+    ``break_after`` are numbers of bytes after which one answer each breaks off, in this order; ``redirect`` leads
+    elsewhere; ``statuses`` are answers without content that come first.
+    """
+
+    content: bytes = b""
+    etag: str = '"one"'
+    modified: str = ""
+    break_after: list[int] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+    redirect: str = ""
+    ranges: bool = True
+    says_length: bool = True
+
+
+@dataclass
+class FileServer:
+    """The pages by path, the headers of every request so far, and where to find it."""
+
+    url: str
+    pages: dict[str, Page] = field(default_factory=dict)
+    requests: list[Message] = field(default_factory=list)
+
+    @property
+    def ranges(self) -> list[str | None]:
+        """The Range header of every request."""
+        return [headers["Range"] for headers in self.requests]
+
+
+@contextmanager
+def serving(certificate: tuple[Path, Path] | None = None) -> Iterator[FileServer]:
+    """A server that runs while the block does; with a certificate (and its key) it speaks https."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme = "https" if certificate else "http"
+    files = FileServer(f"{scheme}://127.0.0.1:{server.server_address[1]}")
+    server.files = files  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield files
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        files: FileServer = self.server.files  # type: ignore[attr-defined]
+        files.requests.append(self.headers)
+        page = files.pages.get(self.path)
+        if page is None:
+            self._say(404, {"Content-Length": "0"})
+        elif page.statuses:
+            self._say(page.statuses.pop(0), {"Content-Length": "0"})
+        elif page.redirect:
+            self._say(302, {"Location": page.redirect, "Content-Length": "0"})
+        else:
+            self._send(page)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def _send(self, page: Page) -> None:
+        start = self._start(page)
+        body = page.content[start:]
+        headers = {"ETag": page.etag, "Last-Modified": page.modified, "Connection": "close"}
+        if page.says_length:
+            headers["Content-Length"] = str(len(body))
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(page.content) - 1}/{len(page.content)}"
+        self._say(206 if start else 200, {name: value for name, value in headers.items() if value})
+        self.wfile.write(body[: page.break_after.pop(0)] if page.break_after else body)
+        self.close_connection = True
+
+    def _start(self, page: Page) -> int:
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+        unchanged = self.headers["If-Range"] in (page.etag, page.modified)
+        return int(match[1]) if match and page.ranges and unchanged else 0
+
+    def _say(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()

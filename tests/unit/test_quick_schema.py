@@ -1,0 +1,120 @@
+"""The compiled schemas say of every document what jsonschema says."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+
+from cmx.quick_schema import Compiler, Unsupported
+from cmx.schema import read_yaml, schema
+from cmx.settings import SCHEMA_FOLDER
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(path.stem for path in SCHEMA_FOLDER.glob("*.json"))
+FILES = sorted(f for part in ("actions", "components", "workflows") for f in (ROOT / part).rglob("component.yaml"))
+JUNK = [None, 1, 1.0, 1.5, -1, True, "", "x", "../x", "/a", [], {}, ["a", "a"], {"a": 1}, "model/x", "0" * 64, "("]
+
+
+def compiled(**fragment: Any) -> Any:
+    return Compiler({"x": fragment}.__getitem__).named("x")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_schema_of_ours_is_understood(name: str) -> None:
+    Compiler(schema).named(name)
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        {"patternProperties": {}},
+        {"format": "date-time"},
+        {"const": [1]},
+        {"enum": [{}]},
+        {"unevaluatedProperties": False, "if": {"properties": {"a": True}}},
+        {"unevaluatedProperties": False, "additionalProperties": True},
+        {"unevaluatedProperties": False, "$ref": "#/other", "other": {"additionalProperties": True}},
+    ],
+)
+def test_what_is_not_understood_is_refused_and_not_guessed(fragment: dict[str, Any]) -> None:
+    with pytest.raises(Unsupported):
+        compiled(**fragment)
+
+
+@pytest.mark.parametrize(
+    ("fragment", "value", "verdict"),
+    [
+        ({"type": "integer"}, 1.0, True),
+        ({"type": "integer"}, True, False),
+        ({"type": "number"}, False, False),
+        ({"const": 1}, True, False),
+        ({"const": 1}, 1.0, True),
+        ({"enum": [0, "a"]}, False, False),
+        ({"pattern": "^a"}, 1, True),
+        ({"minLength": 2}, "a", False),
+        ({"prefixItems": [{"type": "string"}], "items": {"type": "integer"}}, ["a", 1, 2], True),
+        ({"prefixItems": [{"type": "string"}], "items": {"type": "integer"}}, ["a", 1, "b"], False),
+        ({"if": {"required": ["a"]}, "then": {"required": ["b"]}}, {"a": 1}, False),
+        ({"if": {"required": ["a"]}, "then": {"required": ["b"]}}, {"c": 1}, True),
+        ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"a": 1, "b": 1}, False),
+        ({"not": {"anyOf": [{"required": ["a"]}]}}, {"b": 1}, True),
+        ({"format": "regex"}, "(", False),
+        ({"uniqueItems": True}, ["a", "a"], False),
+    ],
+)
+def test_each_keyword_means_what_it_means_to_jsonschema(fragment: dict[str, Any], value: Any, verdict: bool) -> None:
+    formats = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    assert jsonschema.Draft202012Validator(fragment, format_checker=formats).is_valid(value) is verdict
+    assert compiled(**fragment)(value) is verdict
+
+
+def test_a_schema_may_refer_to_itself() -> None:
+    tree = compiled(type="object", additionalProperties={"$ref": "#"})
+    assert tree({"a": {"b": {}}})
+    assert not tree({"a": {"b": 1}})
+
+
+def test_verdicts_on_thousands_of_damaged_components_are_those_of_jsonschema() -> None:
+    documents, chance = [read_yaml(file) for file in FILES], random.Random(0)
+    registry = Registry().with_resources((f"{name}.json", Resource.from_contents(schema(name))) for name in NAMES)
+    formats = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    slow = {n: jsonschema.Draft202012Validator(schema(n), registry=registry, format_checker=formats) for n in NAMES}
+    quick, verdicts = Compiler(schema), set()
+    for _ in range(2000):
+        original = chance.choice(documents)
+        damaged = _damaged(original, chance)
+        verdict = slow[original["kind"]].is_valid(damaged)
+        assert quick.named(original["kind"])(damaged) is verdict, damaged
+        verdicts.add(verdict)
+    assert verdicts == {True, False}
+
+
+def _damaged(document: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """A copy with one or two values taken away, replaced, or added."""
+    document = copy.deepcopy(document)
+    for _ in range(chance.choice((1, 1, 2))):
+        holder, key = chance.choice(list(_places(document)))
+        change = chance.random()
+        if change < 0.3:
+            del holder[key]
+        elif change < 0.8:
+            holder[key] = chance.choice(JUNK)
+        elif isinstance(holder, dict):
+            holder[chance.choice(["zz", "with", "file", "url", "name", "hint", "source", "from"])] = chance.choice(JUNK)
+        else:
+            holder.append(copy.deepcopy(holder[0]))
+    return document
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in items:
+        yield value, key
+        yield from _places(each)
