@@ -144,7 +144,8 @@ def failure(result: Result) -> CmxError:
     error = result.error or {}
     return RunError(
         str(error.get("message", "the run failed")),
-        hint="; ".join(filter(None, (str(error.get("hint") or ""), f"recorded: cmx result show {result.short}"))),
+        hint=str(error.get("hint") or f"cmx result show {result.short}"),
+        result=result.id,
         output=tuple(error.get("output", ())),
     )
 

@@ -107,11 +107,15 @@ class HashMismatch(StoreError):
 
 
 class RunError(CmxError):
-    """The worker ended without a usable outcome; ``output`` holds the last lines it printed."""
+    """The worker ended without a usable outcome.
 
-    def __init__(self, message: str, *, hint: str = "", output: Iterable[str] = ()) -> None:
+    ``output`` holds the last lines it printed; ``result`` is the id of the record of the run, where there is one.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", output: Iterable[str] = (), result: str = "") -> None:
         super().__init__(message, hint=hint)
         self.output = tuple(output)
+        self.result = result
 
 
 class WorkerCrashed(RunError):
@@ -132,9 +136,14 @@ class Interrupted(CmxError):
     exit_code = 130
 
 
+_LISTS = ("facts", "repairs", "missing", "output")
+
+
 def error_document(error: CmxError) -> dict[str, Any]:
     """An error as JSON: its type, message and hint, and what else it knows."""
-    extra = {key: list(getattr(error, key)) for key in ("facts", "repairs", "missing", "output") if hasattr(error, key)}
+    extra: dict[str, Any] = {key: list(getattr(error, key)) for key in _LISTS if hasattr(error, key)}
+    if isinstance(error, RunError) and error.result:
+        extra["result"] = error.result
     return {"type": type(error).__name__, "message": error.message, "hint": error.hint, **extra}
 
 

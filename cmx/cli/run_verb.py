@@ -97,6 +97,7 @@ def _carried_out(plan: Plan, catalog: Catalog, options: Options, console: Consol
 
     result = api.run(plan, catalog=catalog, options=options, reporter=console)
     if result.error:
+        console.note(f"recorded: cmx result show {result.short}")
         raise api.failure(result)
     failed = result.validation.get("passed") is False
     return Answer({"result": result.document()}, result_text(result), exit_code=1 if failed else 0)

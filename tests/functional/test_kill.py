@@ -22,7 +22,7 @@ Moment = Callable[[CommandLine], object]
 MOMENTS: dict[str, Moment] = {
     "resolving": lambda cmx: cmx.home.is_dir(),
     "building": lambda cmx: list(cmx.home.glob("environments/.building/*/new/pyvenv.cfg")),
-    "fetching": lambda cmx: list(cmx.home.glob("store/.building/wheel-*")),
+    "fetching": lambda cmx: list(cmx.home.glob("store/.building/pypi-*")),
     "converting": lambda cmx: list(cmx.home.glob("runs/*/convert/job.json")),
     "measuring": lambda cmx: list(cmx.home.glob("runs/*/benchmark/mlperf_log_detail.txt")),
 }
