@@ -274,7 +274,8 @@ def _failure(step: str, outcome: Document) -> CmxError:
 def _check_versions(plan: Plan, step: PlannedStep, seen: Mapping[str, str]) -> None:
     """What the worker imported is what the plan pinned. Raises RunError."""
     found = {normalised(name): version for name, version in seen.items()}
-    for package in plan.environments[step.environment].packages:
+    environment = plan.environments.get(step.environment)
+    for package in environment.packages if environment else ():
         version = found.get(normalised(package.name), package.version)
         if version != package.version:
             raise RunError(
