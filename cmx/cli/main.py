@@ -16,6 +16,7 @@ VERBS = {
     "show": "show one component: cmx show model/efficientnet-lite0",
     "find": "find components by words",
     "detect": "show which software is on this machine",
+    "install": "install software, a model or a dataset into the store",
     "resolve": "choose everything a workflow needs, and say why",
     "why": "say what needs a component or a package",
     "new": "make a new component from a template",

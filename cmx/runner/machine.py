@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,19 @@ from cmx.component import SoftwareDetect
 from cmx.detect import Detector
 from cmx.host import Host
 from cmx.install import Refused, held, lock_packages, versions_of
+from cmx.install.tools import tool_folders
 from cmx.reporter import Reporter
 from cmx.resolver.candidate import Source
 from cmx.resolver.locking import Refusal
 from cmx.resolver.world import Found, Place
 from cmx.settings import Settings
 from cmx.store import Environment, Package, Store
+
+
+def local_detector(settings: Settings) -> Detector:
+    """Looks on this machine, and after PATH among the tools that cmx installed."""
+    found = [os.environ.get("PATH", os.defpath), *map(str, tool_folders(settings))]
+    return Detector(settings, {**os.environ, "PATH": os.pathsep.join(found)})
 
 
 class LocalMachine:
@@ -27,7 +35,7 @@ class LocalMachine:
     ) -> None:
         self._settings = settings
         self._store = Store(settings)
-        self._detector = Detector(settings)
+        self._detector = local_detector(settings)
         self._host = host or Host.detect()
         self._offline = offline
         self._reporter = reporter or Reporter()

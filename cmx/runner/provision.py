@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx.component import Component, SoftwareDetect
-from cmx.detect import Detector, Finding
+from cmx.detect import Finding
 from cmx.errors import ComponentInvalid, RunError, UsageError
 from cmx.install import build_environment, fetch, fetch_packages
 from cmx.reference import Reference
@@ -25,6 +25,7 @@ from cmx.resolver.locking import TARGET
 from cmx.resolver.pinning import artifact_of
 from cmx.resolver.plan import Pin, Plan, PlannedEnvironment
 from cmx.resolver.world import normalised
+from cmx.runner.machine import local_detector
 from cmx.settings import Settings
 from cmx.store import Artefact, Store, key_of
 
@@ -88,7 +89,7 @@ class Provisioner:
         if not isinstance(component, SoftwareDetect) or component.python_package:
             return None
         if role not in self._tools:
-            found = Detector(self._settings).detect(component, explicit=Path(pin.how)).findings[0]
+            found = local_detector(self._settings).detect(component, explicit=Path(pin.how)).findings[0]
             if found.version != pin.version:
                 raise ComponentInvalid(
                     f"{pin.how} is {pin.name} {found.version}, and the plan was made with {pin.version}",
