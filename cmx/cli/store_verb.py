@@ -61,8 +61,10 @@ def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
             shutil.rmtree(folder, ignore_errors=True)
     removed = store.gc(set(), older_than=arguments.older_than * _DAY, dry_run=arguments.dry_run)
     if arguments.downloads and not arguments.dry_run:
+        from cmx.install.download import forget_downloads
         from cmx.install.uv import Uv
 
+        forget_downloads(store.settings)
         Uv(store.settings).run(["cache", "clean"], doing="emptying the cache of downloads")
     entries = [_document(entry) for entry in removed.entries]
     verb = "would be removed" if arguments.dry_run else "removed"

@@ -5,7 +5,7 @@ from cmx.install.lock import lock_packages
 from cmx.install.rules import install_hint, install_rule, rules_for
 from cmx.install.sources import Fetched, describe_source, fetch, held, stored
 from cmx.install.target import fetch_packages
-from cmx.install.tools import describe_install, install_tool, tool_folders, tool_held
+from cmx.install.tools import describe_install, install_tool, mark_tool_used, tool_folders, tool_held
 from cmx.install.uv import Refused
 from cmx.install.versions import Availability, available_versions, versions_of
 from cmx.store import Environment, Package
@@ -28,6 +28,7 @@ __all__ = [
     "install_rule",
     "install_tool",
     "lock_packages",
+    "mark_tool_used",
     "rules_for",
     "stored",
     "tool_folders",

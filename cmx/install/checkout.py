@@ -21,16 +21,17 @@ from cmx.install.download import objection as web_objection
 from cmx.reporter import Reporter
 
 if TYPE_CHECKING:
-    from git import Repo
+    from git import Git, Repo
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _LINK = 0o120000
 _EXECUTABLE = 0o111
-# git may start nothing and ask nobody; whatever else the user has set (proxies, mirrors, credentials) stays.
+# git may start nothing and ask nobody; whatever else the user has set (proxies, mirrors, credentials) stays. An address
+# of ours is never ssh, but a user's own setting may put one in its place.
 _OPTIONS = (
     "protocol.allow=never",
     "protocol.https.allow=always",
-    "protocol.http.allow=always",
+    "protocol.ssh.allow=always",
     "protocol.file.allow=always",
     f"core.hooksPath={os.devnull}",
     "core.fsmonitor=false",
@@ -39,7 +40,8 @@ _OPTIONS = (
     "gc.auto=0",
     "maintenance.auto=false",
 )
-_SILENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "LC_ALL": "C"}
+# No template of the user's, which could bring hooks.
+_SILENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "GIT_TEMPLATE_DIR": "", "LC_ALL": "C"}
 _NETWORK = re.compile(r"could not resolve|failed to connect|connection (refused|reset)|timed out", re.IGNORECASE)
 _NOT_ALONE = re.compile(r"not our ref|unadvertised object|does not support shallow|dumb http", re.IGNORECASE)
 
@@ -61,7 +63,7 @@ def fetched(url: str, commit: str, folder: Path, *, offline: bool, reporter: Rep
         raise Unavailable(
             f"cannot be had: {url}: without the network", missing=(url,), hint="run it once without --offline"
         )
-    repo = _repository(folder)
+    repo = _repository(folder, url)
     try:
         reporter.progress(f"fetching {url}", 0)
         _fetch(repo, url, commit, folder)
@@ -102,19 +104,24 @@ def _write(blob: object, path: Path) -> None:
         path.chmod(0o755)
 
 
-def _repository(folder: Path) -> Repo:
+def _repository(folder: Path, url: str) -> Repo:
     try:
         import git
     except ImportError as error:  # GitPython looks for git when it is imported
         hint = "install git, and see that it is on PATH"
         raise Unavailable(f"fetching from a repository: {error}", missing=("git",), hint=hint) from error
     folder.mkdir(parents=True)
-    template = folder / "no-template"  # a user's template could bring hooks
-    template.mkdir()
-    repo = git.Repo.init(folder / "repository.git", bare=True, template=str(template))
-    repo.git.update_environment(**_SILENT)
-    repo.git.set_persistent_git_options(c=list(_OPTIONS))
+    _prepared(git.Git(folder), url).init("--quiet", "--bare", "repository.git")
+    repo = git.Repo(folder / "repository.git")
+    _prepared(repo.git, url)
     return repo
+
+
+def _prepared(command: Git, url: str) -> Git:
+    http = "always" if url.startswith("http:") else "never"  # so that https is never redirected to http
+    command.update_environment(**_SILENT)
+    command.set_persistent_git_options(c=[*_OPTIONS, f"protocol.http.allow={http}"])
+    return command
 
 
 def _fetch(repo: Repo, url: str, commit: str, folder: Path) -> None:

@@ -128,22 +128,19 @@ class Apt:
 
     def _with_lists(self, what: str, work: Callable[[Sequence[str]], T]) -> T:
         """``work`` with the system's lists, and where these do not do with fresh ones of our own."""
-        own = self.store.settings.cache / "apt" / "lists"
+        if self.offline:
+            hint = "run it once without --offline"
+            raise Unavailable(f"cannot be had: {what}: without the network", missing=(what,), hint=hint)
         try:
             return work(())
-        except _NotInLists as error:
-            if self.offline and not own.is_dir():
-                raise self._not_offered(what, error) from None
-        if not self.offline:
-            self._update(own)
+        except _NotInLists:
+            own = self.store.settings.cache / "apt" / "lists"
         try:
+            self._update(own)
             return work(("-o", f"Dir::State::Lists={own}"))
         except _NotInLists as error:
-            raise self._not_offered(what, error) from None
-
-    def _not_offered(self, what: str, error: _NotInLists) -> Unavailable:
-        hint = "run it once without --offline" if self.offline else f"apt-cache policy {what.partition('=')[0]}"
-        return Unavailable(f"cannot be had: {what}: {error}", missing=(what,), hint=hint)
+            hint = f"apt-cache policy {what.partition('=')[0]}"
+            raise Unavailable(f"cannot be had: {what}: {error}", missing=(what,), hint=hint) from None
 
     def _update(self, own: Path) -> None:
         with self.store.lock("apt-lists", what="fetching lists of packages", on_wait=self.reporter.note):

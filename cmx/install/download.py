@@ -22,6 +22,7 @@ from cmx.files import disk_failures, disk_full, readable, write_atomically
 from cmx.reporter import Reporter
 from cmx.settings import Settings
 from cmx.store import Store, sha256_of
+from cmx.store.workspace import remove
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -79,11 +80,10 @@ def downloaded(
         wanted.partial.discard()
 
 
-def forget(settings: Settings) -> None:
-    """Remove what has come so far of every download that does not go on right now."""
-    for path in (settings.cache / "downloads").glob("*"):
-        with suppress(OSError):
-            path.unlink()
+def forget_downloads(settings: Settings) -> None:
+    """Remove what came of unfinished downloads, and what npm and apt keep for cmx. It is fetched again when needed."""
+    for name in ("downloads", "npm", "apt"):
+        remove(settings.cache / name)
 
 
 def name_of(url: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cmx.component import InstallRule, SoftwareDetect
-from cmx.host import Host
+
+if TYPE_CHECKING:
+    from cmx.host import Host
 
 # What is made from what, so that a rule for debian holds on Ubuntu; the nearest relative first.
 _MADE_FROM: Mapping[str, tuple[str, ...]] = {

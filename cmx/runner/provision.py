@@ -17,7 +17,7 @@ from typing import Any
 from cmx.component import Component, SoftwareDetect
 from cmx.detect import Finding
 from cmx.errors import ComponentInvalid, RunError, UsageError
-from cmx.install import build_environment, fetch, fetch_packages
+from cmx.install import build_environment, describe_source, fetch, fetch_packages, mark_tool_used
 from cmx.reference import Reference
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
@@ -95,6 +95,7 @@ class Provisioner:
                     f"{pin.how} is {pin.name} {found.version}, and the plan was made with {pin.version}",
                     hint="it was replaced since: resolve again",
                 )
+            mark_tool_used(self._settings, found.path)
             self._tools[role] = found
         return self._tools[role]
 
@@ -170,12 +171,12 @@ class Provisioner:
         start = time.perf_counter_ns()
         held_before = "file" in source or pin.source == "stored"
         if not held_before:
-            self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {_source_name(source)}")
+            self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {describe_source(source)}")
         fetched = fetch(
             source, store=self.store, folder=component.folder, offline=self._offline, reporter=self._reporter
         )
         if not held_before:
-            what = f"{pin.kind}/{pin.name}: {_source_name(source)} ({fetched.size / 1e6:.1f} MB kept)"
+            what = f"{pin.kind}/{pin.name}: {describe_source(source)} ({fetched.size / 1e6:.1f} MB kept)"
             self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
         return Provided(fetched.path, fetched.digest)
 
@@ -267,8 +268,3 @@ def _main_packages(plan: Plan, planned: PlannedEnvironment) -> str:
     """The packages that were asked for, not all that they need."""
     pinned = {pin.name: pin.version for pin in plan.pins.values() if pin.environment == planned.name}
     return ", ".join(f"{name} {version}" for name, version in sorted(pinned.items()))
-
-
-def _source_name(source: Document) -> str:
-    kind = next(iter(source), "")
-    return str(source.get(kind, ""))

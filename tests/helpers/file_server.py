@@ -18,7 +18,7 @@ class Page:
     """What the server says under one path.
 
     ``break_after`` are numbers of bytes after which one answer each breaks off, in this order; ``redirect`` leads
-    elsewhere; ``statuses`` are answers without content that come first.
+    elsewhere; ``statuses`` are answers without content that come first; at ``hold_at`` bytes it waits for ``release``.
     """
 
     content: bytes = b""
@@ -29,6 +29,8 @@ class Page:
     redirect: str = ""
     ranges: bool = True
     says_length: bool = True
+    hold_at: int = 0
+    release: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -92,6 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(page.content) - 1}/{len(page.content)}"
         self._say(206 if start else 200, {name: value for name, value in headers.items() if value})
+        if page.hold_at:
+            self.wfile.write(body[: page.hold_at])
+            page.release.wait(30)
+            return
         self.wfile.write(body[: page.break_after.pop(0)] if page.break_after else body)
         self.close_connection = True
 

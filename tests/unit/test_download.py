@@ -7,6 +7,7 @@ import hashlib
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,13 +18,23 @@ from processes import answer, start
 
 from cmx.errors import ComponentInvalid, HashMismatch, StoreError, Unavailable
 from cmx.install import fetch, held, stored
-from cmx.install.download import forget, objection
+from cmx.install.download import forget_downloads, objection
 from cmx.reporter import Reporter
 from cmx.settings import Settings
 from cmx.store import Store
 
 CONTENT = random.Random(7).randbytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+ONE_FETCH = """
+import sys
+from pathlib import Path
+from cmx.install import fetch
+from cmx.settings import Settings
+from cmx.store import Store
+home, url, sha256 = sys.argv[1:]
+print(fetch({"url": url, "sha256": sha256}, store=Store(Settings(Path(home))), folder=Path(home)).digest)
+"""
 
 
 class Listener(Reporter):
@@ -92,7 +103,9 @@ def test_the_next_command_goes_on_with_what_the_last_one_left(
     server: FileServer, source: dict[str, object], store: Store, tmp_path: Path
 ) -> None:
     server.pages["/data.bin"].break_after = [120_000, 0, 0, 0]
-    with pytest.raises(Unavailable, match=r"\(120\.0 kB of it are here\): the connection broke off at 120\.0 kB") as caught:
+    with pytest.raises(
+        Unavailable, match=r"\(120\.0 kB of it are here\): the connection broke off at 120\.0 kB"
+    ) as caught:
         fetch(source, store=store, folder=tmp_path)
     assert caught.value.hint == "run it again: the download goes on"
     assert partials(store) == [120_000]
@@ -181,7 +194,9 @@ def test_a_busy_server_is_asked_again(
     assert len(server.requests) == 3
 
 
-def test_offline_says_how_to_get_it(server: FileServer, source: dict[str, object], store: Store, tmp_path: Path) -> None:
+def test_offline_says_how_to_get_it(
+    server: FileServer, source: dict[str, object], store: Store, tmp_path: Path
+) -> None:
     with pytest.raises(Unavailable, match="without the network") as caught:
         fetch(source, store=store, folder=tmp_path, offline=True)
     assert caught.value.hint == "run it once without --offline"
@@ -274,7 +289,9 @@ def test_a_full_disk_names_the_folder_and_the_bytes_and_the_download_can_go_on(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=0))
-        with pytest.raises(StoreError, match=r"disk full: downloading data\.bin in .*\(300\.0 kB needed, 0 bytes free\)"):
+        with pytest.raises(
+            StoreError, match=r"disk full: downloading data\.bin in .*\(300\.0 kB needed, 0 bytes free\)"
+        ):
             fetch(source, store=store, folder=tmp_path)
     assert store.list() == ()
     assert fetch(source, store=store, folder=tmp_path).size == len(CONTENT)
@@ -304,17 +321,28 @@ except StoreError as error:
     assert fetch(source, store=store, folder=tmp_path).path.read_bytes() == CONTENT
 
 
+def test_a_download_that_was_killed_goes_on(
+    server: FileServer, source: dict[str, object], store: Store, tmp_path: Path
+) -> None:
+    page = server.pages["/data.bin"]
+    page.content, page.hold_at = CONTENT * 20, 4_000_000
+    source = {**source, "sha256": hashlib.sha256(page.content).hexdigest()}
+    killed = start(ONE_FETCH, store.settings.home, source["url"], source["sha256"])
+    deadline = time.monotonic() + 30
+    while sum(partials(store)) < 2_000_000 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed.kill()
+    killed.communicate()
+    page.hold_at = 0
+    page.release.set()
+    kept = sum(partials(store))
+    assert fetch(source, store=store, folder=tmp_path).path.read_bytes() == page.content
+    assert kept >= 2_000_000
+    assert server.ranges == [None, f"bytes={kept}-"]
+
+
 def test_of_several_processes_one_downloads(server: FileServer, source: dict[str, object], store: Store) -> None:
-    program = """
-import sys
-from pathlib import Path
-from cmx.install import fetch
-from cmx.settings import Settings
-from cmx.store import Store
-home, url, sha256 = sys.argv[1:]
-print(fetch({"url": url, "sha256": sha256}, store=Store(Settings(Path(home))), folder=Path(home)).digest)
-"""
-    running = [start(program, store.settings.home, source["url"], SHA256) for _ in range(4)]
+    running = [start(ONE_FETCH, store.settings.home, source["url"], SHA256) for _ in range(4)]
     assert [answer(process) for process in running] == [SHA256] * 4
     assert len(server.requests) == 1
 
@@ -325,7 +353,7 @@ def test_what_is_left_of_downloads_can_be_forgotten(
     server.pages["/data.bin"].break_after = [10, 0, 0, 0]
     with pytest.raises(Unavailable):
         fetch(source, store=store, folder=tmp_path)
-    forget(store.settings)
+    forget_downloads(store.settings)
     assert partials(store) == []
 
 

@@ -22,8 +22,17 @@ from cmx.install.tools.layout import BIN, require_programs
 from cmx.reporter import Reporter
 from cmx.settings import Settings
 from cmx.store import Store, key_of
+from cmx.store.files import mark_used
 
-__all__ = ["Installing", "describe_install", "install_tool", "installers", "tool_folders", "tool_held"]
+__all__ = [
+    "Installing",
+    "describe_install",
+    "install_tool",
+    "installers",
+    "mark_tool_used",
+    "tool_folders",
+    "tool_held",
+]
 
 _NOT_INSTALLERS = frozenset({"installing", "layout", "relocation"})
 
@@ -75,6 +84,13 @@ def tool_held(rule: InstallRule, *, store: Store) -> bool:
 def tool_folders(settings: Settings) -> list[Path]:
     """The folders of programs of all installed tools, for the detector to search after PATH. Costs a listing."""
     return sorted((settings.store / "tools").glob(f"*/files/{BIN}"))
+
+
+def mark_tool_used(settings: Settings, program: Path) -> None:
+    """Give the installed tool that a program belongs to the present time, which ``gc`` takes for its last use."""
+    folder = settings.store / "tools"
+    if program.is_relative_to(folder):
+        mark_used(folder / program.relative_to(folder).parts[0] / "manifest.json")
 
 
 def describe_install(component: SoftwareDetect, rule: InstallRule) -> str:

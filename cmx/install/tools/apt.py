@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cmx.component import InstallRule
-from cmx.host import Host
 from cmx.install.debian import NAME, Apt, unpack
 from cmx.install.tools.installing import Installing
 from cmx.install.tools.relocation import relocate
+from cmx.store import key_of
 
 
 def check(rule: InstallRule, installing: Installing) -> None:
@@ -44,12 +44,15 @@ def install(rule: InstallRule, installing: Installing, folder: Path) -> Mapping[
             installing.reporter.progress(f"unpacking {installing.component.name}", done, len(paths))
             unpack(path, folder / "root")
             path.unlink()
-    relocate(folder, folder / "root")
-    return {"packages": [[deb.name, deb.version, deb.architecture, deb.sha256] for deb in debs]}
+    packages = [[deb.name, deb.version, deb.architecture, deb.sha256] for deb in debs]
+    relocate(folder, folder / "root", origin=f"{debs[-1]} {key_of({'packages': packages})[:16]}")
+    return {"packages": packages}
 
 
 @cache
 def _distribution() -> str:
+    from cmx.host import Host
+
     return Host.detect().distribution
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from cmx.component import InstallRule
 from cmx.errors import StoreError
+from cmx.files import disk_full
 from cmx.install import checkout
 from cmx.install.archives import everything
 from cmx.install.command import build_environment_of, failed, program, run
@@ -111,6 +112,8 @@ class _Build:
         environ = build_environment_of(home)
         ended = run([path, *arguments], folder=self.workspace, environ=environ, on_line=self._hear)
         if ended.status != 0:
+            if "No space left" in ended.complaints + ended.output:
+                raise disk_full(self.workspace, doing)
             raise failed(ended, f"{doing} ({tool})", hint=f"{name} can also be had elsewhere: cmx detect {name}")
 
     def _hear(self, line: str) -> None:

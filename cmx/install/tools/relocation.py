@@ -16,13 +16,15 @@ _LIBRARIES = ("usr/lib", "lib", "usr/lib/*-linux-*", "lib/*-linux-*")
 _SCRIPT = re.compile(rb"GNU ld script|^\s*(?:INPUT|GROUP|OUTPUT_FORMAT)\s*\(", re.MULTILINE)
 _ABSOLUTE = re.compile(r"(?<![\w.])/[\w./+-]+")
 _LONGEST_SCRIPT = 1 << 12
+_ROOT = 'root=$(CDPATH= cd -- "${0%/*}/.." && pwd -P) || exit 127'
 
 
-def relocate(folder: Path, root: Path) -> None:
+def relocate(folder: Path, root: Path, *, origin: str) -> None:
     """Make a tree that was made for ``/`` usable at ``root``, and put its programs into ``bin`` of ``folder``.
 
     Links that lead out of the tree are taken away, linker scripts name files without folders, and programs that need
-    shared libraries of the tree get a wrapper that says so to the loader.
+    shared libraries of the tree get a wrapper that says so to the loader. ``origin`` is written into each wrapper, so
+    that wrappers of different programs differ, and with them what is made by these programs.
     """
     _leave_out_devices(root)
     _mend_links(root)
@@ -34,7 +36,7 @@ def relocate(folder: Path, root: Path) -> None:
     if (root / "usr/include/stdio.h").is_file():  # the C library's own headers, for a compiler of this machine
         variables |= {"LIBRARY_PATH": libraries, "C_INCLUDE_PATH": _headers(root), "CPLUS_INCLUDE_PATH": _headers(root)}
     if variables:
-        _wrap(folder, places, variables)
+        _wrap(folder, places, [f"# {origin}", _ROOT, *(_setting(*each, folder) for each in variables.items())])
     else:
         link_programs(folder, places)
 
@@ -73,15 +75,13 @@ def _headers(root: Path) -> list[Path]:
     return [root / "usr/include", *sorted((root / "usr/include").glob("*-linux-*"))]
 
 
-def _wrap(folder: Path, places: list[Path], variables: dict[str, list[Path]]) -> None:
+def _wrap(folder: Path, places: list[Path], lines: list[str]) -> None:
     (folder / BIN).mkdir()
-    settings = [_setting(name, folders, folder) for name, folders in variables.items()]
     for path in (path for place in places for path in programs(place)):
         wrapper = folder / BIN / path.name
         if not wrapper.exists():
             real = shlex.quote(path.relative_to(folder).as_posix())
-            lines = ("#!/bin/sh", 'root=$(CDPATH= cd -- "${0%/*}/.." && pwd -P) || exit 127', *settings)
-            wrapper.write_text("\n".join((*lines, f'exec "$root"/{real} "$@"', "")), encoding="utf-8")
+            wrapper.write_text("\n".join(("#!/bin/sh", *lines, f'exec "$root"/{real} "$@"', "")), encoding="utf-8")
             wrapper.chmod(0o755)
 
 
