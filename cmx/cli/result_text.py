@@ -58,7 +58,8 @@ def _classes(metrics: Any) -> str:
 def _accuracy_line(validation: Any) -> str:
     counts = validation.get("counts") or {}
     values = sorted((validation.get("accuracy") or {}).items())
-    parts = [f"{name} {counts.get(name, '')}/{counts.get('total', '')} = {value:.3f}" for name, value in values]
+    fractions = {name: f"{counts[name]}/{counts['total']} = " for name in counts if "total" in counts}
+    parts = [f"{name} {fractions.get(name, '')}{value:.3f}" for name, value in values]
     verdict = "passed" if validation.get("passed") else "FAILED"
     return f"{', '.join(parts)}: {verdict} (at least {validation.get('at_least'):.3f} in {validation.get('metric')})"
 

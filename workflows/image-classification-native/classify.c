@@ -1,9 +1,9 @@
 /* Classifies samples with the shared library of ONNX Runtime that a Python wheel carries.
  *
- * classify --library libonnxruntime.so --model FILE.onnx --samples FILE.npy [--passes P] [--output FILE]
+ * classify --library libonnxruntime.so --model FILE.onnx --samples FILE.npy [--passes P] [--limit N] [--output FILE]
  *
- * One sample at a time, OMP_NUM_THREADS threads. The first pass over the samples warms up and is not timed; what is
- * timed after it is Run alone. FILE gets the outputs, float32, one sample after the other.
+ * One sample at a time, the first N of them, OMP_NUM_THREADS threads. The first pass over the samples warms up and is
+ * not timed, unless it is the only one; what is timed is Run alone. FILE gets the outputs, float32, one sample after the other.
  *
  * The wheel has no headers. The few things used of its C interface are declared here: OrtGetApiBase gives a table of
  * functions in an order that never changes within or after the version asked for (onnxruntime_c_api.h, OrtApi). */
@@ -201,19 +201,21 @@ static uint64_t checksum(const float *values, size_t count) {
 
 int main(int argc, char **argv) {
     const char *library = NULL, *model = NULL, *file = NULL, *output = NULL;
-    int passes = 5, threads = getenv("OMP_NUM_THREADS") ? atoi(getenv("OMP_NUM_THREADS")) : 1;
+    int passes = 5, limit = 0, threads = getenv("OMP_NUM_THREADS") ? atoi(getenv("OMP_NUM_THREADS")) : 1;
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 == argc) fail("no value for", argv[i]);
         if (!strcmp(argv[i], "--library")) library = argv[i + 1];
         else if (!strcmp(argv[i], "--model")) model = argv[i + 1];
         else if (!strcmp(argv[i], "--samples")) file = argv[i + 1];
         else if (!strcmp(argv[i], "--passes")) passes = atoi(argv[i + 1]);
+        else if (!strcmp(argv[i], "--limit")) limit = atoi(argv[i + 1]);
         else if (!strcmp(argv[i], "--output")) output = argv[i + 1];
         else fail("unknown option", argv[i]);
     }
-    if (!library || !model || !file || passes < 2 || passes > MAX_PASSES)
-        fail("give --library, --model, --samples,", "and 2 to 1000 --passes");
+    if (!library || !model || !file || passes < 1 || passes > MAX_PASSES)
+        fail("give --library, --model, --samples,", "and 1 to 1000 --passes");
     Samples samples = read_samples(file);
+    if (limit > 0 && (size_t)limit < samples.count) samples.count = (size_t)limit;
     int64_t begin = now_ns();
     const ApiBase *base = load(library);
     Session *session = open_session(model, threads);
@@ -224,7 +226,7 @@ int main(int argc, char **argv) {
         (Status * (*)(Session *, const void *, const char *const *, const Value *const *, size_t, const char *const *,
                       size_t, Value **)) api[RUN];
     Value **values = calloc(samples.count, sizeof *values);
-    int64_t *times = calloc((size_t)(passes - 1) * samples.count, sizeof *times);
+    int64_t *times = calloc((size_t)passes * samples.count, sizeof *times);
     float *answers = NULL;
     size_t classes = 0, timed = 0;
     if (!values || !times) fail("not enough memory for", "the times");
@@ -237,7 +239,7 @@ int main(int argc, char **argv) {
             int64_t start = now_ns();
             check(run(session, NULL, inputs, given, 1, outputs, 1, &result), "run:");
             int64_t spent = now_ns() - start;
-            if (pass) times[timed++] = spent > 0 ? spent : 1;
+            if (pass || passes == 1) times[timed++] = spent > 0 ? spent : 1;
             check(((Status * (*)(Value *, void **)) api[GET_TENSOR_DATA])(result, (void **)&data), "output:");
             if (!answers) {
                 classes = classes_of(result);

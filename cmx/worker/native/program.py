@@ -19,7 +19,7 @@ from typing import Any, Optional
 from cmx.worker.context import Context
 from cmx.worker.native.elf import read_elf
 from cmx.worker.native.report import Report
-from cmx.worker.native.sysroot import emulated_root
+from cmx.worker.native.sysroot import PROCESSORS, emulated_root
 from cmx.worker.outcome import ActionError
 
 EMULATED = "emulated: proves function, never speed"
@@ -134,7 +134,10 @@ def open_program(context: Context) -> Iterator[Program]:
         return
     machine = elf.machine if elf else ""
     with emulated_root(str(facts.get("sysroot") or ""), machine, context.output) as root:
-        yield Program([str(role.path), "-L", str(root), str(path)], role.reference, facts, context.output)
+        processor = PROCESSORS.get(machine, "")
+        options = ["-L", str(root), *(["-cpu", processor] if processor else [])]
+        name = f"{role.reference} as {processor}" if processor else role.reference
+        yield Program([str(role.path), *options, str(path)], name, facts, context.output)
 
 
 def _product(context: Context) -> tuple[Path, Mapping[str, Any]]:

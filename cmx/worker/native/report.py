@@ -67,8 +67,9 @@ class Report:
         return report
 
     def check_asked(self, arguments: Sequence[str]) -> None:
-        """Raise ActionError if a fact differs from what ``--fact VALUE`` among the arguments asked for."""
-        for option, asked in zip(arguments, arguments[1:]):  # noqa: RUF007 - Python 3.9 has no pairwise
+        """Raise ActionError if a fact differs from what the last ``--fact VALUE`` among the arguments asked for."""
+        options = dict(zip(arguments, arguments[1:]))  # noqa: RUF007 - Python 3.9 has no pairwise
+        for option, asked in options.items():
             name = option[2:] if option.startswith("--") else ""
             if name in self.facts and str(self.facts[name]) != asked:
                 raise ActionError(f"the program was asked for {option} {asked} and says {name} {self.facts[name]}")

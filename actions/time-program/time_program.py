@@ -12,11 +12,17 @@ _REPETITIONS = 5
 
 
 def time_program(
-    context: Context, *, arguments: str = "", repetitions: int | None = None, threads: int = 1, time_limit: float = 300
+    context: Context,
+    *,
+    arguments: str = "",
+    in_emulator: str = "",
+    repetitions: int | None = None,
+    threads: int = 1,
+    time_limit: float = 300,
 ) -> Outcome:
     """Launch the program afresh for each observation; in an emulator nothing that it measured is kept."""
-    words = expand(arguments, context)
     with open_program(context) as program:
+        words = expand(f"{arguments} {in_emulator}" if program.emulated else arguments, context)
         count = repetitions or (1 if program.emulated else _REPETITIONS)
         launches = []
         for number in range(count):

@@ -13,7 +13,13 @@ _ANSWERS = "answers.bin"
 
 
 def check_program(
-    context: Context, *, oracle: str, arguments: str = "", threads: int = 1, time_limit: float = 300
+    context: Context,
+    *,
+    oracle: str,
+    arguments: str = "",
+    in_emulator: str = "",
+    threads: int = 1,
+    time_limit: float = 300,
 ) -> Outcome:
     """What the oracle found; answers that are wrong are a finding, not an error.
 
@@ -22,8 +28,8 @@ def check_program(
     """
     judge = _oracle(context, oracle)
     answers = context.output / _ANSWERS
-    words = expand(arguments, context)
     with open_program(context) as program:
+        words = expand(f"{arguments} {in_emulator}" if program.emulated else arguments, context)
         launch = program.launch([*words, "--output", str(answers)], threads=threads, seconds=time_limit)
     launch.report.check_asked(words)
     if not answers.is_file():
