@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 TEXT_LIMIT = 4096
@@ -21,7 +21,7 @@ _MAX_GUESSES = 2
 _MAX_CHOICES = 12
 _OTHER = 128  # stands for every letter beyond ASCII
 _ALL = frozenset(range(129))
-_CLASSES = {name: re.compile(text, re.ASCII) for name, text in (("DIGIT", r"\d"), ("SPACE", r"\s"), ("WORD", r"\w"))}
+_CLASSES = {"DIGIT": r"\d", "SPACE": r"\s", "WORD": r"\w"}
 _FLAGS = re.MULTILINE | re.ASCII
 
 
@@ -56,19 +56,19 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class _Part:
-    """The states that a part of an expression can begin and end with, and whether it matches nothing at all."""
+    """The states that a part of an expression can begin and end with, and whether it may match nothing."""
 
     empty: bool
     first: tuple[int, ...] = ()
     last: tuple[int, ...] = ()
 
 
-@dataclass
 class _Automaton:
     """A state for each place of the expression that takes one letter; a transition that is there twice counts twice."""
 
-    letters: list[frozenset[int]] = field(default_factory=list)
-    next: list[list[int]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.letters: list[frozenset[int]] = []
+        self.next: list[list[int]] = []
 
     def build(self, items: Iterable[Any]) -> _Part:
         """The part for a sequence."""
@@ -184,7 +184,8 @@ def _members(item: Any) -> Iterable[int]:
     if kind == "RANGE":
         return range(value[0], min(value[1], _OTHER) + 1) if value[0] < _OTHER else [_OTHER]
     name = str(value).removeprefix("CATEGORY_")
-    inside = {letter for letter in range(_OTHER) if _CLASSES[name.removeprefix("NOT_")].match(chr(letter))}
+    known = re.compile(_CLASSES[name.removeprefix("NOT_")], re.ASCII)
+    inside = {letter for letter in range(_OTHER) if known.match(chr(letter))}
     return _ALL - inside if name.startswith("NOT_") else inside
 
 

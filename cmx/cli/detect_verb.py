@@ -1,21 +1,29 @@
-"""Show which software is on this machine: every version found, and what was skipped and why."""
+"""Show which software and data are on this machine: every version found, and what was skipped and why."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
-from cmx.component import SoftwareDetect
+from cmx.component import Dataset, Model, SoftwareDetect
 from cmx.errors import UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
 
+if TYPE_CHECKING:
+    from cmx.detect import Detection, Detector
+
+ON_DISK = "on-disk"
+
 
 def configure(parser: Parser, arguments: list[str]) -> None:
     """Add the options."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="software-detect components (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="software, or dataset/NAME, model/NAME (default: all)")
     parser.add_argument(
         "--path", help="look at this executable, folder or interpreter and nowhere else (with one NAME)"
     )
@@ -27,14 +35,15 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     from cmx.detect import Detector
 
     catalog = Catalog.default()
-    components = _components(catalog, arguments.names)
+    references = [Reference.parse(name, kind="software-detect") for name in arguments.names]
+    components = _software(catalog, references)
     detector = Detector(catalog.settings)
     if arguments.path:
-        if len(components) != 1 or not arguments.names:
+        if len(components) != 1 or len(references) != 1:
             raise UsageError("--path goes with one NAME", hint="cmx detect gcc --path /opt/gcc/bin/gcc")
         detections = [detector.detect(components[0], explicit=Path(arguments.path))]
     else:
-        detections = list(detector.detect_all(components).values())
+        detections = [*detector.detect_all(components).values(), *_data(catalog, references, detector)]
     document = {
         "findings": [
             {"name": f.name, "version": f.version, "path": str(f.path), "target": f.target, "place": f.place}
@@ -57,6 +66,30 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     return Answer(document, "\n".join(lines), exit_code=1 if arguments.names and absent else 0)
 
 
-def _components(catalog: Catalog, names: list[str]) -> list[SoftwareDetect]:
-    wanted = names or sorted({entry.name for entry in catalog.entries("software-detect")})
-    return [catalog.software(Reference.parse(name, kind="software-detect").name) for name in wanted]
+def _software(catalog: Catalog, wanted: list[Reference]) -> list[SoftwareDetect]:
+    names = [reference.name for reference in wanted if reference.kind in ("software", "software-detect")]
+    if not wanted:
+        names = sorted({entry.name for entry in catalog.entries("software-detect")})
+    return [catalog.software(name) for name in names]
+
+
+def _data(catalog: Catalog, wanted: list[Reference], detector: Detector) -> Iterator[Detection]:
+    """Data of datasets and models, under the name ``dataset/NAME`` or ``model/NAME[VARIANT]``."""
+    references = [reference for reference in wanted if reference.kind in ("dataset", "model")]
+    if not wanted:
+        # A tag, for the index to answer: reading every dataset there is would take long.
+        entries = [entry for kind in ("dataset", "model") for entry in catalog.entries(kind, [ON_DISK])]
+        references = list(dict.fromkeys(Reference(entry.kind, entry.name) for entry in entries))
+    for reference in references:
+        component = catalog.find(reference)
+        if isinstance(component, Dataset):
+            yield _under(component.key, detector.data(component))
+        if isinstance(component, Model):
+            for variant in component.variants.values():
+                if variant.detect:
+                    yield _under(f"{component.key}[{variant.name}]", detector.data(component, variant.name))
+
+
+def _under(name: str, detection: Detection) -> Detection:
+    findings = tuple(replace(finding, name=name) for finding in detection.findings)
+    return replace(detection, name=name, findings=findings)

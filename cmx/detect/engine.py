@@ -31,9 +31,10 @@ from cmx.settings import Settings
 class Detector:
     """Looks for software on this machine: executables on PATH and beyond, packages in Python interpreters.
 
-    Every call looks anew at which files there are; a file that is the same as before is not started again.
-    ``environ`` gives PATH and HOME, ``folder`` is where the user is (pyenv's choice depends on it), ``interpreter``
-    is the Python that runs cmx, and ``time_limit`` the seconds that one command may take.
+    Every call looks anew at which files there are; a file that is the same as before is not started again. What cmx
+    itself installed comes after PATH. ``environ`` gives PATH and HOME, ``folder`` is where the user is (pyenv's choice
+    depends on it), ``interpreter`` is the Python that runs cmx, ``root`` a folder to put before the absolute paths of
+    components (another system's files), and ``time_limit`` the seconds that one command may take.
     """
 
     def __init__(
@@ -43,12 +44,15 @@ class Detector:
         *,
         interpreter: Path | None = None,
         folder: Path | None = None,
+        root: Path | None = None,
         time_limit: float = 5.0,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._environ = os.environ if environ is None else environ
+        self._given = os.environ if environ is None else environ
+        self._tools_folder = settings.store / "tools"
         self._interpreter = interpreter or Path(sys.executable)
         self._folder = folder
+        self._root = str(root) if root else ""
         self._time_limit = time_limit
         self._data = settings.home / "data"
         self._known: dict[Executables, tuple[Interpreter, ...]] = {}
@@ -108,9 +112,16 @@ class Detector:
                 found.setdefault(package.name, package.version)
         return found
 
+    @property
+    def _environ(self) -> Mapping[str, str]:
+        """The variables, with the tools that cmx installed after PATH."""
+        installed = sorted(self._tools_folder.glob("*/files/bin")) if self._tools_folder.is_dir() else []
+        path = os.pathsep.join((self._given.get("PATH", ""), *map(str, installed)))
+        return {**self._given, "PATH": path} if installed else self._given
+
     def _look(self, environ: Mapping[str, str] | None = None) -> Executables:
         environ = self._environ if environ is None else environ
-        listings = Listings(environ)
+        listings = Listings(environ, self._root)
         places = Places(
             environ,
             listings,
@@ -232,9 +243,7 @@ def _with_files(detection: Detection, component: SoftwareDetect, look: Executabl
         found, unusable = libraries.findings(component, candidates, look.listings)
     except (tools.Unclear, re.error) as error:
         return Detection(detection.name, detection.findings, (*detection.skipped, Skipped(component.file, str(error))))
-    return Detection(
-        detection.name, (*detection.findings, *found), (*detection.skipped, *skipped, *unusable)
-    )
+    return Detection(detection.name, (*detection.findings, *found), (*detection.skipped, *skipped, *unusable))
 
 
 def _questions(component: SoftwareDetect, look: Executables) -> tuple[list[Question], list[Skipped]]:

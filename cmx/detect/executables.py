@@ -20,11 +20,15 @@ _SMALL = 1024
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be what is looked for. ``steady`` says that an executable's answer may be kept while it stays."""
+    """A file that may be what is looked for. ``steady`` says that an executable's answer may be kept while it stays.
+
+    ``is_file`` says that it is never started.
+    """
 
     path: Path
     identity: Identity
     steady: bool = True
+    is_file: bool = False
 
 
 class Executables:
@@ -81,7 +85,7 @@ def _file(path: Path) -> Candidate | None:
     identity = Identity.of(path)
     if identity is None and path.is_symlink():
         raise NotUsable("a link that leads nowhere")
-    return Candidate(path, identity) if identity and path.is_file() else None
+    return Candidate(path, identity, is_file=True) if identity and path.is_file() else None
 
 
 def _distinct(
@@ -103,11 +107,13 @@ def _distinct(
 def _sameness(candidate: Candidate) -> object:
     """What two names of one file share. A program that chooses by the name it is called with is another under each.
 
-    Small equal files in one folder are one too: pip installs a script as pip, pip3 and pip3.11.
+    Small equal scripts in one folder are one too: pip installs itself as pip, pip3 and pip3.11.
     """
     if not candidate.steady:
         return candidate.path
-    if candidate.identity.size <= _SMALL:
+    place = place_of(candidate.path)
+    if candidate.identity.size <= _SMALL and not candidate.is_file:
         with suppress(OSError):
-            return (candidate.path.parent, candidate.path.read_bytes())
-    return (candidate.identity.device, candidate.identity.inode, place_of(candidate.path))
+            folder = os.path.dirname(os.path.realpath(candidate.path))  # noqa: PTH120 half the time
+            return (folder, candidate.path.read_bytes(), place)
+    return (candidate.identity.device, candidate.identity.inode, place)

@@ -16,9 +16,10 @@ _WILD = re.compile(r"[*?[]")
 
 
 class Listings:
-    """What folders held when they were first looked at."""
+    """What folders held when they were first looked at. ``root`` stands before the absolute paths of components."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], root: str = "") -> None:
+        self._root = root
         self._extensions = environ.get("PATHEXT", ".EXE;.BAT;.CMD").lower().split(";")
         self._names: dict[str, list[str]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
@@ -45,6 +46,10 @@ class Listings:
             except OSError:
                 self._names[folder] = []
         return self._names[folder]
+
+    def rooted(self, path: str) -> str:
+        """An absolute path of a component, below the root."""
+        return self._root + path
 
     def expand(self, pattern: str) -> Iterator[str]:
         """The paths that an absolute glob leads to, sorted; one without wildcards as it is, there or not."""

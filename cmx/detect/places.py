@@ -1,8 +1,9 @@
 """The folders that a component's ``paths`` lead to.
 
 A path is a glob: absolute, ``~/…``, or one that begins with a placeholder: ``{scripts}`` (beside the Python that runs
-cmx), ``{path}`` (the folders of PATH), ``{libraries}`` (where the system's linker looks), ``{packages}`` and ``{prefix}`` (of every Python found),
-``{data}`` (the user's data) or ``{env:NAME}`` (a variable; nothing where it is not set).
+cmx), ``{path}`` (the folders of PATH), ``{libraries}`` (where the system's linker looks), ``{packages}`` and
+``{prefix}`` (of every Python found), ``{data}`` (the user's data) or ``{env:NAME}`` (a variable; nothing where it is
+not set).
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Places:
             return [(self._environ.get("HOME") or str(Path.home())) + pattern[1:]]
         found = _PLACEHOLDER.match(pattern)
         if found is None:
-            return [pattern]
+            return [self._listings.rooted(pattern)] if os.path.isabs(pattern) else []  # noqa: PTH117
         return [base + pattern[found.end() :] for base in self._bases(found[1], found[2] or "")]
 
     def _bases(self, placeholder: str, name: str) -> Iterable[str]:
@@ -93,7 +94,7 @@ class Places:
         named = [folder for name in variables for folder in self._environ.get(name, "").split(os.pathsep) if folder]
         if sys.platform == "linux":
             named += _configured("/etc/ld.so.conf", self._listings)
-        found = dict.fromkeys([*named, *_LIBRARIES])
+        found = dict.fromkeys([*named, *map(self._listings.rooted, _LIBRARIES)])
         return tuple(folder for folder in found if not _FOREIGN.search(folder))
 
 
@@ -101,14 +102,15 @@ def _configured(file: str, listings: Listings, depth: int = 3) -> list[str]:
     """The folders that the linker's configuration names, with the files it includes."""
     folders: list[str] = []
     try:
-        lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = Path(listings.rooted(file)).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return folders
     for line in lines:
         words = line.partition("#")[0].split()
         if words[:1] == ["include"] and depth:
-            included = (each for pattern in words[1:] for each in listings.expand(pattern))
-            folders += [folder for each in included for folder in _configured(each, listings, depth - 1)]
+            included = (each for pattern in words[1:] for each in listings.expand(listings.rooted(pattern)))
+            names = (each[len(listings.rooted("")) :] for each in included)
+            folders += [folder for name in names for folder in _configured(name, listings, depth - 1)]
         elif words and words[0].startswith("/"):
-            folders.append(words[0])
+            folders.append(listings.rooted(words[0]))
     return folders

@@ -37,14 +37,15 @@ def follow_rustup(path: Path, environ: Mapping[str, str], folder: Path) -> Path:
 def _chosen(home: Path, environ: Mapping[str, str], folder: Path) -> str:
     if environ.get("RUSTUP_TOOLCHAIN"):
         return environ["RUSTUP_TOOLCHAIN"]
-    settings = dict(_ENTRY.findall(_text(home / "settings.toml")))
+    settings: dict[str, str] = dict(_ENTRY.findall(_text(home / "settings.toml")))
     for above in (folder, *folder.parents):
         if str(above) in settings:
             return settings[str(above)]
         for name in ("rust-toolchain", "rust-toolchain.toml"):
             text = _text(above / name)
             if text:
-                return dict(_ENTRY.findall(text)).get("channel") or text.strip()
+                entries: dict[str, str] = dict(_ENTRY.findall(text))
+                return entries.get("channel") or text.strip()
     return settings.get("default_toolchain", "")
 
 

@@ -43,8 +43,11 @@ def _texts(file: str, path: Path, real: str, listings: Listings) -> Iterator[str
     if file == "{path}":
         yield _head(real)
         return
-    beside = os.path.normpath(os.path.join(os.path.dirname(real), file))  # noqa: PTH118, PTH120
-    for each in listings.expand(beside.replace(os.sep, "/")):
+    if os.path.isabs(file):  # noqa: PTH117
+        beside = listings.rooted(file)
+    else:
+        beside = os.path.normpath(os.path.join(os.path.dirname(real), file)).replace(os.sep, "/")  # noqa: PTH118, PTH120
+    for each in listings.expand(beside):
         yield _head(each)
 
 

@@ -52,6 +52,14 @@ def test_folders_beyond_path_are_searched_by_glob(tmp_path: Path) -> None:
     assert versions(detector(tmp_path).detect(tool(search=search))) == ["1.0", "2.0"]
 
 
+def test_what_cmx_installed_is_found_after_path(tmp_path: Path) -> None:
+    mine = shell(tmp_path / "cmx" / "store" / "tools" / "0a1b" / "files" / "bin" / "tool", "echo tool 9.0")
+    shell(tmp_path / "bin" / "tool", "echo tool 1.0")
+    detection = detector(tmp_path, tmp_path / "bin").detect(tool())
+    assert versions(detection) == ["1.0", "9.0"]
+    assert detection.findings[1].path == mine
+
+
 def test_the_scripts_folder_is_that_of_the_python_that_runs_cmx(tmp_path: Path) -> None:
     shell(tmp_path / "venv" / "bin" / "tool", "echo tool 1.0")
     search = {"executables": ["tool"], "paths": ["{scripts}"]}
