@@ -124,6 +124,8 @@ def asked(draft: Draft) -> dict[Requirement, str]:
     for role, reference in draft.workflow.requires.items():
         if role in draft.wanted and draft.roles[role].key == reference.key:
             askers.setdefault(requirement(reference), []).append(draft.workflow.key)
+    if EMULATOR in draft.roles and EMULATOR not in {*draft.request.use, *draft.workflow.requires}:
+        askers.setdefault(requirement(draft.roles[EMULATOR]), []).append(f"a program for {draft.request.target}")
     for _, action in draft.steps:
         for role, need in action.own_needs.items():
             if role not in draft.roles or draft.roles[role].key == need.key:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from cmx.reference import admits
+from cmx.reference import admits, contradiction
 from cmx.resolver.candidate import Candidate
 from cmx.resolver.fallback import Clause, Engine, start
 from cmx.resolver.provider import Provider
-from cmx.resolver.requirement import Requirement, contradiction
+from cmx.resolver.requirement import Requirement
 
 
 class _Range(dict[str, bool]):

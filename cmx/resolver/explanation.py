@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cmx.errors import Unsatisfiable
-from cmx.reference import newest, version_key
+from cmx.reference import contradiction, newest, version_key
 from cmx.resolver.candidate import Candidate
 from cmx.resolver.encoding import Answers, Goal, Graph, met, one_at_most
 from cmx.resolver.fallback import Clause, Engine
-from cmx.resolver.requirement import Requirement, contradiction
+from cmx.resolver.requirement import Requirement
 
 Search = Callable[[Sequence[Requirement]], Mapping[str, Candidate] | None]
 

@@ -100,6 +100,8 @@ def _how(candidate: Candidate) -> str:
     component = candidate.data
     if isinstance(component, SoftwareDetect):
         return "pip" if candidate.place == NEW else candidate.place
+    if candidate.source is Source.DETECTED:
+        return candidate.place
     source = _artifact_source(component, candidate.variant) if isinstance(component, Model | Dataset) else {}
     return next(iter(source), "")
 
@@ -119,7 +121,7 @@ def _artifact_source(component: Component, variant: str) -> Mapping[str, Any]:
 def artifact_of(catalog: Catalog, component: Component, variant: str) -> dict[str, Any] | None:
     """How the files of a component are had: a source, or a conversion with all that goes into it; None for software."""
     if isinstance(component, Dataset):
-        return {"source": dict(component.source)}
+        return {"source": dict(component.source)} if component.source else {"on-disk": True}
     if isinstance(component, Model):
         return _variant_artifact(catalog, component, component.variants[variant])
     return None
@@ -129,7 +131,8 @@ def _variant_artifact(catalog: Catalog, model: Model, variant: Variant) -> dict[
     """How a variant is had: a source, or a conversion of another variant, with everything that goes into it."""
     if variant.source is not None:
         return {"variant": variant.name, "source": dict(variant.source)}
-    assert variant.conversion is not None
+    if variant.conversion is None:
+        return {"variant": variant.name, "on-disk": True}
     recipe = catalog.model(variant.conversion.recipe) if variant.conversion.recipe else model
     return {
         "variant": variant.name,

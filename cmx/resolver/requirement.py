@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cmx.reference import admits, version_key
+from cmx.reference import admits, clauses
 
 if TYPE_CHECKING:
     from cmx.resolver.candidate import Candidate
@@ -52,74 +51,3 @@ class Requirement:
         variants = f"[{'|'.join(sorted(self.variants))}]" if self.variants else ""
         places = f" at {' or '.join(sorted(self.places))}" if self.places else ""
         return f"{self.name}{variants}{self.specifier}{places}"
-
-
-def clauses(specifier: str) -> list[str]:
-    """The comma-separated parts of a range, each once."""
-    return list(dict.fromkeys(part.strip() for part in specifier.split(",") if part.strip()))
-
-
-@lru_cache(maxsize=4096)
-def contradiction(specifier: str) -> tuple[str, str] | None:
-    """Two parts of a range that no version can meet together, or None.
-
-    Sound, not complete: what it names is empty by PEP 440, but it does not look for gaps that only
-    pre-releases and exclusions make.
-    """
-    parts = clauses(specifier)
-    for low in parts:
-        for high in parts:
-            if _apart(low, high):
-                return low, high
-    return None
-
-
-_OPERATORS = ("~=", "==", "<=", ">=", "<", ">")
-
-
-def _apart(low: str, high: str) -> bool:
-    """Whether every version that meets ``low`` lies above every version that meets ``high``."""
-    lower, upper = _lower(low), _upper(high)
-    if lower is None or upper is None:
-        return False
-    (floor, reaches), (ceiling, included) = lower, upper
-    above, below = version_key(floor), version_key(ceiling)
-    return bool(above > below) or bool(above == below and not (reaches and included))
-
-
-def _split(part: str) -> tuple[str, str]:
-    """Operator and public version; an operator that says nothing of an order comes back as ""."""
-    operator = next((o for o in _OPERATORS if part.startswith(o)), "")
-    if part.startswith("==="):
-        operator = ""
-    return operator, part[len(operator) :].strip().split("+")[0]
-
-
-def _lower(part: str) -> tuple[str, bool] | None:
-    """The least version of one part, and whether it is itself held."""
-    operator, version = _split(part)
-    if operator == "==" and version.endswith(".*"):
-        return version[:-2] + ".dev0", True
-    if operator in ("==", ">=", "~="):
-        return version, True
-    return (version, False) if operator == ">" else None
-
-
-def _upper(part: str) -> tuple[str, bool] | None:
-    """The greatest version of one part, and whether it is itself held."""
-    operator, version = _split(part)
-    if operator == "~=":
-        key = version_key(version)
-        return (_next(key.epoch, key.release[:-1]), False) if len(key.release) > 1 else None
-    if operator == "==" and version.endswith(".*"):
-        key = version_key(version[:-2])
-        # A prefix such as ==1.5rc1.* is nobody's; say nothing about it.
-        return None if key.is_prerelease or key.is_postrelease else (_next(key.epoch, key.release), False)
-    if operator in ("==", "<="):
-        return version, True
-    return (version, False) if operator == "<" else None
-
-
-def _next(epoch: int, release: tuple[int, ...]) -> str:
-    """The first release above all that begin with ``release``: 1.4 -> 1.5."""
-    return f"{epoch}!" + ".".join(str(number) for number in (*release[:-1], release[-1] + 1))

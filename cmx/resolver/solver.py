@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cmx.reference import contradiction
 from cmx.resolver.candidate import Candidate
 from cmx.resolver.encoding import Answers, Goal, Graph, plain
 from cmx.resolver.fallback import Clause, Engine, start
 from cmx.resolver.provider import Provider
-from cmx.resolver.requirement import Requirement, contradiction
+from cmx.resolver.requirement import Requirement
 
 _CONFLICTS_PER_STEP = 2_000
 """Of one attempt to better one choice; some 10 ms."""

@@ -64,6 +64,9 @@ class Surroundings(Protocol):
     def tools(self, component: SoftwareDetect, path: str = "") -> Sequence[Found]:
         """Detected tools, best first; with ``path``, that one and no other."""
 
+    def data(self, component: Component, variant: str = "") -> Sequence[str]:
+        """Where a dataset, or a variant of a model, lies on this machine."""
+
     def versions(self, packages: Sequence[str], platform: str = "") -> Mapping[str, Sequence[str]]:
         """The versions of Python packages that could be installed, newest first. Raises Unavailable.
 
@@ -173,20 +176,24 @@ class World(Provider):
         found: list[Candidate] = []
         for component in self.catalog.versions(Reference(kind, rest)):
             if isinstance(component, Model):
-                found += [
-                    self._artifact(name, component, v.name, root_source(component, v))
-                    for v in component.variants.values()
-                ]
+                for variant in component.variants.values():
+                    found += self._artifacts(name, component, variant.name, root_source(component, variant))
             elif isinstance(component, Dataset):
-                found.append(self._artifact(name, component, "", component.source))
+                found += self._artifacts(name, component, "", component.source)
         if self.offline:
-            return [candidate for candidate in found if candidate.source is Source.STORED]
+            return [candidate for candidate in found if candidate.source is not Source.INSTALLABLE]
         return found
 
-    def _artifact(self, name: str, component: Component, variant: str, source: Mapping[str, object]) -> Candidate:
+    def _artifacts(
+        self, name: str, component: Component, variant: str, source: Mapping[str, object]
+    ) -> list[Candidate]:
+        """What can be fetched is fetched, so that its hash is known; what cannot must be on this machine."""
+        if not source:
+            places = self.surroundings.data(component, variant)
+            return [Candidate(name, component.version, variant, Source.DETECTED, p, component) for p in places]
         held = "file" in source or self.surroundings.held(source)
         origin = Source.STORED if held else Source.INSTALLABLE
-        return Candidate(name, component.version, variant, origin, data=component)
+        return [Candidate(name, component.version, variant, origin, data=component)]
 
     def _model_needs(self, model: Model, variant: Variant) -> list[Requirement]:
         needs = [requirement(reference, CONVERT) for reference in variant.requires.values()]
@@ -284,7 +291,7 @@ def _excludes(reference: Reference, candidate: Candidate) -> bool:
 
 
 def root_source(model: Model, variant: Variant) -> Mapping[str, object]:
-    """The source that a variant is made from in the end."""
-    while variant.source is None:
+    """The source that a variant is made from in the end; empty for one that can only be found on a machine."""
+    while variant.source is None and variant.origin:
         variant = model.variants[variant.origin]
-    return variant.source
+    return variant.source or {}

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+_ADDED = ("arguments", "target")
+
 
 @dataclass(frozen=True)
 class Comparability:
     """What must be equal: ``hashes`` are the sha256 of model and data by role; ``precision`` is "" when unknown.
 
+    ``arguments`` are a native program's, and ``target`` is what it was compiled for where that is not the host.
     The machine, the framework and its version are what is compared, so they are not part of it.
     """
 
@@ -23,11 +26,15 @@ class Comparability:
     batch_size: int = 0
     threads: int = 0
     precision: str = ""
+    arguments: str = ""
+    target: str = ""
 
     @property
     def key(self) -> str:
         """16 hex digits, equal exactly for what may be compared."""
-        text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
+        # What later versions added is left out where it is empty, so that older keys stay as they are.
+        parts = {name: value for name, value in self.document().items() if value or name not in _ADDED}
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: Comparability) -> tuple[str, ...]:

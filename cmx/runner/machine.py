@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cmx.component import SoftwareDetect
+from cmx.component import Component, Dataset, Model, SoftwareDetect
 from cmx.detect import Detector
 from cmx.host import Host
 from cmx.install import Refused, held, lock_packages, versions_of
-from cmx.install.tools import tool_folders
 from cmx.reporter import Reporter
 from cmx.resolver.candidate import Source
 from cmx.resolver.locking import Refusal
 from cmx.resolver.world import Found, Place
 from cmx.settings import Settings
 from cmx.store import Environment, Package, Store
-
-
-def local_detector(settings: Settings) -> Detector:
-    """Looks on this machine, and after PATH among the tools that cmx installed."""
-    found = [os.environ.get("PATH", os.defpath), *map(str, tool_folders(settings))]
-    return Detector(settings, {**os.environ, "PATH": os.pathsep.join(found)})
 
 
 class LocalMachine:
@@ -35,7 +27,7 @@ class LocalMachine:
     ) -> None:
         self._settings = settings
         self._store = Store(settings)
-        self._detector = local_detector(settings)
+        self._detector = Detector(settings)
         self._host = host or Host.detect()
         self._offline = offline
         self._reporter = reporter or Reporter()
@@ -58,6 +50,12 @@ class LocalMachine:
         """Detected tools, best first; with ``path``, that one and no other. Raises UsageError or ResolutionError."""
         found = self._detector.detect(component, explicit=Path(path) if path else None)
         return [Found(each.version, str(each.path), each.target) for each in found.findings]
+
+    def data(self, component: Component, variant: str = "") -> Sequence[str]:
+        """Where data lies, best first."""
+        if not isinstance(component, Dataset | Model):
+            return []
+        return [str(each.path) for each in self._detector.data(component, variant).findings]
 
     def versions(self, packages: Sequence[str], platform: str = "") -> Mapping[str, Sequence[str]]:
         """What package indexes offer. Raises Unavailable, naming every package that could not be asked for."""

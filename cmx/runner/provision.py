@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx.component import Component, SoftwareDetect
-from cmx.detect import Finding
+from cmx.detect import Detector, Finding
 from cmx.errors import ComponentInvalid, RunError, UsageError
 from cmx.install import build_environment, describe_source, fetch, fetch_packages, mark_tool_used
 from cmx.reference import Reference
@@ -25,7 +25,6 @@ from cmx.resolver.locking import TARGET
 from cmx.resolver.pinning import artifact_of
 from cmx.resolver.plan import Pin, Plan, PlannedEnvironment
 from cmx.resolver.world import normalised
-from cmx.runner.machine import local_detector
 from cmx.settings import Settings
 from cmx.store import Artefact, Store, key_of
 
@@ -89,7 +88,7 @@ class Provisioner:
         if not isinstance(component, SoftwareDetect) or component.python_package:
             return None
         if role not in self._tools:
-            found = local_detector(self._settings).detect(component, explicit=Path(pin.how)).findings[0]
+            found = Detector(self._settings).detect(component, explicit=Path(pin.how)).findings[0]
             if found.version != pin.version:
                 raise ComponentInvalid(
                     f"{pin.how} is {pin.name} {found.version}, and the plan was made with {pin.version}",
@@ -162,6 +161,8 @@ class Provisioner:
         return environment.python
 
     def _artifact(self, pin: Pin, artifact: Document) -> Provided:
+        if "on-disk" in artifact:
+            return _on_disk(Path(pin.how))
         if "source" in artifact:
             return self._fetched(pin, artifact["source"])
         return self._converted(pin, artifact)
@@ -248,6 +249,14 @@ def _only_file(artefact: Artefact) -> Path:
             hint="a converter returns Outcome(products={'model': 'FILE'})",
         )
     return artefact.folder / artefact.files[0].name
+
+
+def _on_disk(path: Path) -> Provided:
+    """Data that a user has: known by the names and sizes of its files, since hashing all of ImageNet takes minutes."""
+    if not path.exists():
+        raise UsageError(f"{path}: the plan's data is not on this machine", hint="resolve again here")
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return Provided(path, key_of({str(p.relative_to(path)): p.stat().st_size for p in files}))
 
 
 def _detected(planned: PlannedEnvironment) -> Path:

@@ -296,6 +296,8 @@ def _result(run: _Run, error: CmxError | None) -> Result:
         scenario=str(step.parameters.get("scenario") or ""),
         batch_size=int(step.parameters.get("batch-size") or 0),
         threads=int(step.parameters.get("threads") or 0),
+        arguments=str(step.parameters.get("arguments") or ""),
+        target=plan.request.target,
     )
     return Result.assemble(
         id=run.id,
