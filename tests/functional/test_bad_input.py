@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, Answer, CommandLine, flip_a_byte, replace_bytes, told, write_files
+from command_line import ROOT, SHORT, Answer, CommandLine, flip_a_byte, replace_bytes, told, write_files
 from misbehaviour import misbehaving
 
 Photo = Callable[[str], Path]
@@ -277,6 +277,21 @@ def without_privileges(cmx: CommandLine, *arguments: str, **changed: str) -> Ans
         command = [setpriv, "--inh-caps=-all", "--bounding-set=-all", *command]
     done = subprocess.run(command, cwd=cmx.folder, env=cmx.variables(**changed), capture_output=True, text=True)
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def test_results_of_a_home_that_cannot_be_written_can_be_read(cmx: CommandLine) -> None:
+    cmx("run", "benchmark", *SHORT, "--offline")
+    recorded = [result["id"] for result in cmx.results()]
+    folders = [cmx.home, *(path for path in cmx.home.rglob("*") if path.is_dir() and "environments" not in path.parts)]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        answer = without_privileges(cmx, "result", "list", "--json")
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert [result["id"] for result in answer.document["results"]] == recorded
+    assert recorded
 
 
 def test_a_home_that_cannot_be_written_says_so(fresh: CommandLine) -> None:

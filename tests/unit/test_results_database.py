@@ -200,22 +200,6 @@ def test_a_home_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path) 
         Database(Settings(tmp_path / "file" / "home")).add(make())
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_home_can_be_read_and_not_written(home: Settings) -> None:
-    database, result = Database(home), make()
-    database.add(result)
-    for folder in (home.home, home.runs):
-        folder.chmod(0o500)
-    try:
-        assert database.list() == (result,)
-        with pytest.raises(StoreError) as error:
-            database.add(make())
-        assert "CMX_HOME" in error.value.hint
-    finally:
-        for folder in (home.home, home.runs):
-            folder.chmod(0o700)
-
-
 @pytest.mark.parametrize(
     ("message", "remedy"),
     [
