@@ -253,14 +253,13 @@ def load(file: Path, *, repository: str = "") -> Component:
     """Read a component.yaml. Raises ComponentInvalid: "FILE:LINE: field: what is wrong"."""
     text = read_text(file)
     document = parse_yaml(text, file)
-    check(document, file, text)
-    return from_document(document, file, repository=repository)
+    return check(document, file, text, repository=repository)
 
 
-def check(document: Mapping[str, Any], file: Path, text: str = "") -> None:
+def check(document: Mapping[str, Any], file: Path, text: str = "", *, repository: str = "") -> Component:
     """Hold a component's document against its kind's schema, and against the rules that a schema cannot say.
 
-    Raises ComponentInvalid; ``text`` is the YAML that the document was read from, for the line number.
+    Returns the component. Raises ComponentInvalid; ``text`` is the YAML that it was read from, for the line number.
     """
     kind = document.get("kind")
     if not isinstance(kind, str) or kind not in COMPONENT_KINDS:
@@ -269,11 +268,12 @@ def check(document: Mapping[str, Any], file: Path, text: str = "") -> None:
         raise invalid(place, said, nearest(str(kind), COMPONENT_KINDS), source=file, text=text)
     validate(document, kind, source=file, text=text)
     try:
-        component = from_document(document, file)
+        component = from_document(document, file, repository=repository)
     except UsageError as error:
         raise invalid(_place_of(error, document), error.message, error.hint, source=file, text=text) from error
     for path, message, hint in _faults(component):
         raise invalid(path, message, hint, source=file, text=text)
+    return component
 
 
 Place = tuple[str | int, ...]
@@ -308,11 +308,14 @@ def _faults(component: Component) -> Iterator[Fault]:
 def _pattern_faults(component: SoftwareDetect) -> Iterator[Fault]:
     from cmx.pattern import fault
 
-    patterns: list[tuple[Place, str]] = [(("read", i, "version"), each.version) for i, each in enumerate(component.read)]
-    patterns += [(("search", "executables", i), each) for i, each in enumerate(component.search.executables)]
-    patterns += [(("search", "files", i), each) for i, each in enumerate(component.search.files)]
-    if component.probe:
-        patterns += [(("probe", "version"), component.probe.version), (("probe", "target-name"), component.probe.target_name)]
+    search, probe = component.search, component.probe or Probe((), "")
+    patterns: list[tuple[Place, str]] = [
+        (("probe", "version"), probe.version),
+        (("probe", "target-name"), probe.target_name),
+    ]
+    patterns += [(("read", i, "version"), each.version) for i, each in enumerate(component.read)]
+    patterns += [(("search", "executables", i), each) for i, each in enumerate(search.executables)]
+    patterns += [(("search", "files", i), each) for i, each in enumerate(search.files)]
     for place, pattern in patterns:
         if problem := fault(pattern):
             yield place, f"{pattern!r}: {problem}", "write it so that the next letter says which part matches"
@@ -388,9 +391,7 @@ def _on_disk(body: Mapping[str, Any]) -> OnDisk | None:
 
 
 def _dataset(document: Mapping[str, Any], common: dict[str, Any]) -> Dataset:
-    return Dataset(
-        **common, format=document["format"], source=document.get("source", {}), detect=_on_disk(document)
-    )
+    return Dataset(**common, format=document["format"], source=document.get("source", {}), detect=_on_disk(document))
 
 
 def _software_detect(document: Mapping[str, Any], common: dict[str, Any]) -> SoftwareDetect:

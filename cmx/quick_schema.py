@@ -84,8 +84,7 @@ class Compiler:
 
     def _properties(self, key: str, schema: Mapping[str, Any], home: str) -> Check | None:
         if key == "properties":
-            known = {name: self._schema(each, home) for name, each in schema["properties"].items()}
-            return lambda each: not isinstance(each, dict) or all(known[k](v) for k, v in each.items() if k in known)
+            return _each_known({name: self._schema(each, home) for name, each in schema["properties"].items()})
         names = frozenset(schema.get("properties", ()))
         if key == "unevaluatedProperties":
             if "additionalProperties" in schema:
@@ -128,9 +127,26 @@ def _target(reference: str, home: str) -> tuple[str, str]:
     return file.removesuffix(".json") or home, pointer
 
 
+def _each_known(known: Mapping[str, Check]) -> Check:
+    get = known.get
+
+    def check(value: Any) -> bool:
+        if isinstance(value, dict):
+            for key, each in value.items():
+                known_check = get(key)
+                if known_check is not None and not known_check(each):
+                    return False
+        return True
+
+    return check
+
+
 def _all_of(checks: list[Check]) -> Check:
     if len(checks) == 1:
         return checks[0]
+    if len(checks) == 2:
+        first, second = checks
+        return lambda value: first(value) and second(value)
 
     def check(value: Any) -> bool:
         for each in checks:  # noqa: SIM110  (all() with a generator takes half as long again)

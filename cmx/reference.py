@@ -67,15 +67,21 @@ class Reference:
 
 
 def _normalise(specifier: str, text: str) -> str:
-    if not specifier:
-        return ""
+    parts = [part.strip() for part in specifier.split(",") if part.strip()]
+    plain = ",".join(part.replace(" ", "") for part in parts)
+    if all(_PLAIN.fullmatch(part) for part in parts):
+        return plain
     from packaging.specifiers import InvalidSpecifier
 
     try:
         _specifier_set(specifier)
     except InvalidSpecifier as error:
         raise UsageError(f"{text!r}: {error}", hint="ranges are written as in >=1.5,<2 or ==1.4.*") from error
-    return ",".join(part.strip().replace(" ", "") for part in specifier.split(",") if part.strip())
+    return plain
+
+
+# Valid without asking packaging, whose import takes longer than reading a hundred components.
+_PLAIN = re.compile(r"(?:[<>]=?|[=!]=) *\d+(?:\.\d+)*", re.ASCII)
 
 
 @lru_cache(maxsize=4096)
@@ -123,3 +129,74 @@ def version_key(version: str):  # type: ignore[no-untyped-def]
 def newest(versions: Iterable[str]) -> list[str]:
     """The versions, newest first."""
     return sorted(versions, key=version_key, reverse=True)
+
+
+def clauses(specifier: str) -> list[str]:
+    """The comma-separated parts of a range, each once."""
+    return list(dict.fromkeys(part.strip() for part in specifier.split(",") if part.strip()))
+
+
+@lru_cache(maxsize=4096)
+def contradiction(specifier: str) -> tuple[str, str] | None:
+    """Two parts of a range that no version can meet together, or None.
+
+    Sound, not complete: what it names is empty by PEP 440, but it does not look for gaps that only
+    pre-releases and exclusions make.
+    """
+    parts = clauses(specifier)
+    for low in parts:
+        for high in parts:
+            if _apart(low, high):
+                return low, high
+    return None
+
+
+_OPERATORS = ("~=", "==", "<=", ">=", "<", ">")
+
+
+def _apart(low: str, high: str) -> bool:
+    """Whether every version that meets ``low`` lies above every version that meets ``high``."""
+    lower, upper = _lower(low), _upper(high)
+    if lower is None or upper is None:
+        return False
+    (floor, reaches), (ceiling, included) = lower, upper
+    above, below = version_key(floor), version_key(ceiling)
+    return bool(above > below) or bool(above == below and not (reaches and included))
+
+
+def _split(part: str) -> tuple[str, str]:
+    """Operator and public version; an operator that says nothing of an order comes back as ""."""
+    operator = next((o for o in _OPERATORS if part.startswith(o)), "")
+    if part.startswith("==="):
+        operator = ""
+    return operator, part[len(operator) :].strip().split("+")[0]
+
+
+def _lower(part: str) -> tuple[str, bool] | None:
+    """The least version of one part, and whether it is itself held."""
+    operator, version = _split(part)
+    if operator == "==" and version.endswith(".*"):
+        return version[:-2] + ".dev0", True
+    if operator in ("==", ">=", "~="):
+        return version, True
+    return (version, False) if operator == ">" else None
+
+
+def _upper(part: str) -> tuple[str, bool] | None:
+    """The greatest version of one part, and whether it is itself held."""
+    operator, version = _split(part)
+    if operator == "~=":
+        key = version_key(version)
+        return (_next(key.epoch, key.release[:-1]), False) if len(key.release) > 1 else None
+    if operator == "==" and version.endswith(".*"):
+        key = version_key(version[:-2])
+        # A prefix such as ==1.5rc1.* is nobody's; say nothing about it.
+        return None if key.is_prerelease or key.is_postrelease else (_next(key.epoch, key.release), False)
+    if operator in ("==", "<="):
+        return version, True
+    return (version, False) if operator == "<" else None
+
+
+def _next(epoch: int, release: tuple[int, ...]) -> str:
+    """The first release above all that begin with ``release``: 1.4 -> 1.5."""
+    return f"{epoch}!" + ".".join(str(number) for number in (*release[:-1], release[-1] + 1))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -29,9 +30,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """A small UTF-8 text file. Raises ComponentInvalid when it cannot be read, is too long, or is not UTF-8."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ComponentInvalid(f"{path}: longer than {MAX_BYTES} bytes", hint="this is not a component's file")
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb", buffering=0) as stream:
+            if os.fstat(stream.fileno()).st_size > MAX_BYTES:
+                raise ComponentInvalid(f"{path}: longer than {MAX_BYTES} bytes", hint="this is not a component's file")
+            return stream.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ComponentInvalid(f"{path}:{line}: not UTF-8", hint="save the file as UTF-8") from None

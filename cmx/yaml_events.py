@@ -17,7 +17,7 @@ _FLOAT = re.compile(
     r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
 )
 # Text that begins otherwise is text: no expression needs to be tried.
-_SPECIAL = frozenset("~nNtTfF-+.0123456789")
+_SPECIAL = frozenset(["", *"~nNtTfF-+.0123456789"])
 
 
 def construct(text: str) -> Any:
@@ -33,30 +33,27 @@ def construct(text: str) -> Any:
     key: str | None = None
     keys: list[str | None] = []
     while (event := next_event()) is not None:
-        kind = kinds.get(type(event), _OTHER)
-        if kind == _OTHER:
-            _refuse(event, top)
-            continue
-        if kind == _END:
-            value, container, key = container, outer.pop(), keys.pop()
-        else:
+        kind = kinds.get(event.__class__, _OTHER)
+        if kind == _SCALAR:
             if event.anchor is not None or event.tag is not None:
                 raise _unused(event)
-            if kind != _SCALAR:
-                if container.__class__ is dict and key is None:
-                    raise _marked("the key is not text", event.start_mark)
-                keys.append(key)
-                outer.append(container)
-                container, key = ([] if kind == _SEQUENCE else {}), None
-                if len(outer) > MAX_DEPTH:
-                    raise _marked(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
-                continue
             value = event.value
-            if event.implicit[0] and (not value or value[0] in _SPECIAL):
+            if event.implicit[0] and value[:1] in _SPECIAL:
                 value = _plain(value, event.start_mark)
-            if container.__class__ is dict and key is None:
+            if key is None and container.__class__ is dict:
                 key = _key(event, value, container)
                 continue
+        elif kind == _END:
+            value, container, key = container, outer.pop(), keys.pop()
+        elif kind == _OTHER:
+            _refuse(event, top)
+            continue
+        else:
+            _check_start(event, len(outer), is_key=key is None and container.__class__ is dict)
+            keys.append(key)
+            outer.append(container)
+            container, key = ([] if kind == _SEQUENCE else {}), None
+            continue
         if container.__class__ is list:
             container.append(value)
         else:
@@ -88,12 +85,23 @@ def _parser() -> Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+def _check_start(event: Any, depth: int, *, is_key: bool) -> None:
+    """Hold the beginning of a list or mapping against the rules."""
+    if event.anchor is not None or event.tag is not None:
+        raise _unused(event)
+    if is_key:
+        raise _marked("the key is not text", event.start_mark)
+    if depth >= MAX_DEPTH:
+        raise _marked(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
+
+
 def _key(event: Any, value: Any, container: dict[str, Any]) -> str:
-    if not isinstance(value, str):
+    if value.__class__ is not str:
         raise _marked(f"the key {event.value!r} is not text", event.start_mark)
     if value in container:
         raise _marked(f"the key {value!r} is there twice", event.start_mark)
-    return value
+    key: str = value
+    return key
 
 
 def _refuse(event: Any, top: list[Any]) -> None:

@@ -100,7 +100,7 @@ def _actions() -> Iterator[str]:
 
 
 def _built_in_actions() -> list[Action]:
-    files = (Path(entry.path) for entry in Repository.open(builtin_repository()).files())
+    files = Repository.open(builtin_repository()).files()
     found = [component for component in map(load, files) if isinstance(component, Action)]
     return sorted(found, key=lambda action: action.name)
 

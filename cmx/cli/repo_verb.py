@@ -1,39 +1,150 @@
-"""List, add or remove component repositories. Removing one never touches its folder."""
+"""List, add, update or remove component repositories, in the order in which they are searched.
+
+cmx repo add FOLDER                        yours: every command looks at its files, and nothing is written into it
+cmx repo add https://HOST/OWNER/NAME@v1.0  a git repository at a branch, a tag or a commit
+cmx repo add FILE.zip | FILE.tar.gz        an archive, unpacked
+
+Clones and unpacked archives lie in cmx's own home. Nothing is fetched unless 'add', 'update' or 'pin' is asked for.
+"""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Any
 
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
+from cmx.errors import CmxError, UsageError
 from cmx.repository import Catalog, Repository
+from cmx.repository.added import Added, added
 
 
 def configure(parser: Parser, arguments: list[str]) -> None:
     """Add the options."""
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="list | add | remove")
+    commands = parser.add_subparsers(
+        dest="command", required=True, parser_class=Parser, metavar="list | add | update | pin | remove"
+    )
     commands.add_parser("list", help="repositories in the order in which they are searched")
-    adding = commands.add_parser("add", help="add a folder of components")
-    adding.add_argument("folder")
+    adding = commands.add_parser("add", help="add a folder, a git repository or an archive")
+    adding.add_argument("source", help="FOLDER | GIT-URL[@branch|tag|commit] | FILE.zip | FILE.tar.gz")
     adding.add_argument("--name", default="", help="its name in the catalog (default: what its repo.yaml says)")
-    commands.add_parser("remove", help="take one out of the catalog").add_argument("name")
+    updating = commands.add_parser("update", help="fetch what is new; local changes are never lost")
+    updating.add_argument("name", nargs="?", default="", help="default: all clones and archives")
+    pinning = commands.add_parser("pin", help="keep a clone at a commit")
+    pinning.add_argument("name")
+    pinning.add_argument("commit", nargs="?", default="", help="default: where it is")
+    pinning.add_argument("--off", action="store_true", help="let it be updated again")
+    removing = commands.add_parser("remove", help="take one out of the catalog; a folder of yours is left as it is")
+    removing.add_argument("name")
+    removing.add_argument("--yes", action="store_true", help="also when your changes in it are lost")
 
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """The catalog, or what was changed in it."""
     catalog = Catalog.default()
-    if arguments.command == "add":
-        repository = catalog.add(Path(arguments.folder), name=arguments.name)
-        return Answer(_document(repository), f"added {repository.name}: {repository.root}")
-    if arguments.command == "remove":
-        removed = catalog.remove(arguments.name)
-        document = {"name": removed.name, "path": str(removed.root)}
-        return Answer(document, f"removed {removed.name} from the catalog; {removed.root} is left as it is")
-    repositories = [_document(repository) for repository in catalog.repositories]
-    rows = [(str(n), r["name"], r["path"], r["description"]) for n, r in enumerate(repositories, 1)]
-    return Answer({"repositories": repositories}, table(("ORDER", "NAME", "PATH", "DESCRIPTION"), rows))
+    answers = {"list": _list, "add": _add, "update": _update, "pin": _pin, "remove": _remove}
+    return answers[arguments.command](catalog, arguments)
 
 
-def _document(repository: Repository) -> dict[str, str]:
-    return {"name": repository.name, "path": str(repository.root), "description": repository.description}
+def _list(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
+    documents = [_document(each, number, catalog) for number, each in enumerate(catalog.repositories, 1)]
+    head = ("ORDER", "NAME", "KIND", "REVISION", "COMPONENTS", "PROBLEMS", "WHERE")
+    rows = [
+        tuple(str(d[key]) for key in ("order", "name", "kind", "revision", "components", "problems", "path"))
+        for d in documents
+    ]
+    return Answer({"repositories": documents}, table(head, rows, right=(0, 4, 5)))
+
+
+def _add(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
+    repository = catalog.add(arguments.source, name=arguments.name)
+    catalog = Catalog.default(catalog.settings)
+    place, found = next((n, each) for n, each in enumerate(catalog.repositories, 1) if each.name == repository.name)
+    document = _document(found, place, catalog)
+    lines = [f"added {found.name}: {found.root}", f"{_counted(document['components'], 'component')}"]
+    if document["problems"]:
+        lines.append(f"{_counted(document['problems'], 'component')} broken or hidden: 'cmx list' names them")
+    return Answer(document, "\n".join(lines))
+
+
+def _update(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
+    from cmx.repository.managed import Updated, update
+
+    names = [arguments.name] if arguments.name else [e.name for e in added(catalog.settings) if e.managed]
+    done: list[Updated] = []
+    failed: list[tuple[str, CmxError]] = []
+    for name in names:
+        try:
+            done.append(update(catalog.settings, name))
+        except CmxError as error:
+            if arguments.name:
+                raise
+            failed.append((name, error))
+    document = {
+        "updated": [{"name": e.name, "before": e.before, "after": e.after, "note": e.note} for e in done],
+        "failed": [{"name": name, "message": why.message, "hint": why.hint} for name, why in failed],
+    }
+    lines = [_moved(each.name, each.before, each.after, each.note) for each in done]
+    for _, why in failed:
+        lines += [f"not updated: {why.message}", f"hint: {why.hint}"]
+    return Answer(document, "\n".join(lines) or "there is no clone and no archive to update", 1 if failed else 0)
+
+
+def _pin(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
+    from cmx.repository.managed import pin
+
+    if arguments.commit and arguments.off:
+        raise UsageError("cmx repo pin: a commit and --off", hint="give one of them")
+    done = pin(catalog.settings, arguments.name, arguments.commit, off=arguments.off)
+    document = {"name": done.name, "before": done.before, "after": done.after, "pinned": not arguments.off}
+    return Answer(document, _moved(done.name, done.before, done.after, done.note))
+
+
+def _remove(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
+    removed: Added = catalog.remove(arguments.name, discard=arguments.yes)
+    document = {"name": removed.name, "path": str(removed.root), "deleted": removed.managed}
+    left = f"{removed.root} is deleted" if removed.managed else f"{removed.root} is left as it is"
+    return Answer(document, f"removed {removed.name} from the catalog; {left}")
+
+
+def _document(repository: Repository, order: int, catalog: Catalog) -> dict[str, Any]:
+    components, problems = catalog.counts(repository)
+    entry = next((e for e in _managed(catalog) if e.name == repository.name), None)
+    return {
+        "order": order,
+        "name": repository.name,
+        "kind": repository.kind,
+        "path": str(repository.root),
+        "source": repository.source,
+        "revision": _revision(entry) if entry else "",
+        "components": components,
+        "problems": problems,
+        "description": repository.description,
+    }
+
+
+def _managed(catalog: Catalog) -> Iterable[Added]:
+    return (entry for entry in added(catalog.settings) if entry.managed)
+
+
+def _revision(entry: Added) -> str:
+    if entry.kind == "archive":
+        return f"sha256 {entry.digest[:12]}"
+    from cmx.repository.revision import head
+
+    now = head(entry.root)[:12]
+    if entry.pinned:
+        return f"{now} (pinned)"
+    return f"{now} ({entry.ref})" if entry.ref else now
+
+
+def _moved(name: str, before: str, after: str, note: str) -> str:
+    if not after:
+        return f"{name}: {note}"
+    what = f"{before[:12]} → {after[:12]}" if before != after else f"at {after[:12]}"
+    return f"{name}: {what}{f', {note}' if note else '' if before != after else ', nothing new'}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"

@@ -6,44 +6,23 @@ line endings, smudge filters and attributes have no say; the commit's own hash v
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cmx.errors import CmxError, StoreError, Unavailable
-from cmx.files import disk_full
-from cmx.install.archives import Wanted, make_links
+from cmx.archives import Wanted, make_links
+from cmx.errors import StoreError, Unavailable
+from cmx.git_command import explain, git_in, gives_no_single_commits, prepared
 from cmx.install.download import objection as web_objection
 from cmx.reporter import Reporter
 
 if TYPE_CHECKING:
-    from git import Git, Repo
+    from git import Repo
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 _LINK = 0o120000
 _EXECUTABLE = 0o111
-# git may start nothing and ask nobody; whatever else the user has set (proxies, mirrors, credentials) stays. An address
-# of ours is never ssh, but a user's own setting may put one in its place.
-_OPTIONS = (
-    "protocol.allow=never",
-    "protocol.https.allow=always",
-    "protocol.ssh.allow=always",
-    "protocol.file.allow=always",
-    f"core.hooksPath={os.devnull}",
-    "core.fsmonitor=false",
-    "fetch.fsckObjects=true",
-    "fetch.recurseSubmodules=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-)
-# No template of the user's, which could bring hooks.
-_SILENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "GIT_TEMPLATE_DIR": "", "LC_ALL": "C"}
-_NETWORK = re.compile(r"could not resolve|failed to connect|connection (refused|reset)|timed out", re.IGNORECASE)
-_NOT_ALONE = re.compile(r"not our ref|unadvertised object|does not support shallow|dumb http", re.IGNORECASE)
 
 
 def objection(url: str) -> str:
@@ -105,23 +84,13 @@ def _write(blob: object, path: Path) -> None:
 
 
 def _repository(folder: Path, url: str) -> Repo:
-    try:
-        import git
-    except ImportError as error:  # GitPython looks for git when it is imported
-        hint = "install git, and see that it is on PATH"
-        raise Unavailable(f"fetching from a repository: {error}", missing=("git",), hint=hint) from error
     folder.mkdir(parents=True)
-    _prepared(git.Git(folder), url).init("--quiet", "--bare", "repository.git")
-    repo = git.Repo(folder / "repository.git")
-    _prepared(repo.git, url)
+    git_in(folder, url).init("--quiet", "--bare", "repository.git")
+    from git import Repo
+
+    repo = Repo(folder / "repository.git")
+    prepared(repo.git, url)
     return repo
-
-
-def _prepared(command: Git, url: str) -> Git:
-    http = "always" if url.startswith("http:") else "never"  # so that https is never redirected to http
-    command.update_environment(**_SILENT)
-    command.set_persistent_git_options(c=[*_OPTIONS, f"protocol.http.allow={http}"])
-    return command
 
 
 def _fetch(repo: Repo, url: str, commit: str, folder: Path) -> None:
@@ -131,20 +100,11 @@ def _fetch(repo: Repo, url: str, commit: str, folder: Path) -> None:
         repo.git.fetch("--no-tags", "--no-recurse-submodules", "--depth=1", "--", url, commit)
         return
     except GitCommandError as error:
-        if not _NOT_ALONE.search(str(error.stderr)):
-            raise _explain(str(error.stderr), url, commit, folder) from error
+        if not gives_no_single_commits(str(error.stderr)):
+            raise explain(str(error.stderr), url, commit[:12], folder) from error
     try:  # a server that gives no single commits: all branches and tags, and then look
         wanted: Sequence[str] = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
         repo.git.fetch("--no-recurse-submodules", "--", url, *wanted)
         repo.git.cat_file("-e", f"{commit}^{{commit}}")
     except GitCommandError as error:
-        raise _explain(str(error.stderr), url, commit, folder) from error
-
-
-def _explain(said: str, url: str, commit: str, folder: Path) -> CmxError:
-    lines = [line.strip() for line in said.replace("stderr: '", "").splitlines() if line.strip(" '")]
-    why = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "no answer")
-    if "No space left" in said:
-        return disk_full(folder, f"fetching {url}")
-    hint = "check the network" if _NETWORK.search(said) else "check the address and the commit"
-    return Unavailable(f"cannot be had: {url} at {commit[:12]}: {why.rstrip(chr(39))}", missing=(url,), hint=hint)
+        raise explain(str(error.stderr), url, commit[:12], folder) from error

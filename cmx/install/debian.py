@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
 
+from cmx.archives import Wanted, unpack_tar
 from cmx.errors import HashMismatch, StoreError, Unavailable
 from cmx.files import disk_failures, disk_full
-from cmx.install.archives import Wanted, unpack_tar
 from cmx.install.command import Ended, failed, program, run
 from cmx.reporter import Reporter
 from cmx.store import Store, sha256_of

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from cmx.errors import ComponentError, ComponentNotFound, nearest
-from cmx.reference import Reference, version_key
-from cmx.repository.added import Added, add, added, remove
+from cmx.errors import CmxError, ComponentError, ComponentNotFound, UsageError, nearest
+from cmx.reference import COMPONENT_KINDS, Reference, contradiction, version_key
+from cmx.repository.added import Added, added
 from cmx.repository.heads import Heads
 from cmx.repository.index import Entry, Index
-from cmx.repository.repository import Repository
+from cmx.repository.listing import stamp_of
+from cmx.repository.query import Query
+from cmx.repository.repository import REPOSITORY_FILE, Repository
+from cmx.repository.revision import opened
 from cmx.settings import Settings, builtin_repository
 
 if TYPE_CHECKING:  # at run time only where a component is read: 'cmx list' reads none
@@ -45,8 +47,8 @@ class Catalog:
         self.repositories = tuple(repositories)
         self.settings = settings
         self._problems = tuple(problems)
-        self._index = Index(settings.cache / "index.sqlite")
-        self._components: dict[Path, Component] = {}
+        self._index = Index(settings.cache / "index.sqlite", self.repositories)
+        self._components: dict[Path, tuple[str, Component]] = {}
 
     @classmethod
     def default(cls, settings: Settings | None = None) -> Catalog:
@@ -57,7 +59,7 @@ class Catalog:
         settings = settings or Settings.from_environment()
         heads = Heads(settings.cache / "repositories.json")
         own = [Added("local", settings.repository)] if settings.repository.is_dir() else []
-        repositories, problems = [Repository.open(builtin_repository(), name="builtin", heads=heads)], list[Problem]()
+        repositories, problems = [_builtin(builtin_repository(), heads)], list[Problem]()
         for entry in [*own, *added(settings)]:
             try:
                 repositories.append(_open(entry, heads))
@@ -65,59 +67,65 @@ class Catalog:
                 problems.append(Problem(entry.root, error.message, error.hint))
         return cls(repositories, settings, problems)
 
-    def add(self, root: Path, *, name: str = "") -> Repository:
-        """Add a folder to the user's catalog.
+    def add(self, source: Path | str, *, name: str = "") -> Repository:
+        """Add a folder, the URL of a git repository (``URL@branch``, ``@tag``, ``@commit``), or an archive.
 
-        Raises UsageError if it is there already, ComponentNotFound if it is no folder.
+        Raises UsageError if it is there already, ComponentNotFound for what is none of these, Unavailable where it
+        cannot be fetched, StoreError where it cannot be kept.
         """
-        root = root.expanduser().resolve()
-        if not root.is_dir():
-            raise ComponentNotFound(f"{root}: there is no such folder", hint="cmx repo add FOLDER")
-        repository = Repository.open(root, name=name)
-        add(self.settings, Added(repository.name, root), {each.name for each in self.repositories})
-        return repository
+        from cmx.repository.managed import add_source
 
-    def remove(self, name: str) -> Added:
-        """Take an added repository out of the catalog; its folder stays. Raises UsageError for an unknown name."""
-        return remove(self.settings, name)
+        return add_source(self.settings, str(source), name, {each.name for each in self.repositories})
 
-    @cached_property
-    def _read(self) -> tuple[list[Entry], list[Problem]]:
-        kept: dict[tuple[str, str, str], Entry] = {}
-        owners: dict[str, Entry] = {}
-        problems = list(self._problems)
-        for repository in self.repositories:
-            for entry in self._index.entries(repository.name, repository.files()):
-                problem = _problem(entry, kept, owners)
-                if problem:
-                    problems.append(problem)
-                else:
-                    kept[entry.kind, entry.name, entry.version] = entry
-                    owners.setdefault(entry.uid, entry)
-        return list(kept.values()), problems
+    def remove(self, name: str, *, discard: bool = False) -> Added:
+        """Take an added repository out of the catalog.
+
+        A folder of the user's stays; what cmx made is deleted, but changes of the user's in it only if ``discard``
+        (StoreError). Raises UsageError for an unknown name.
+        """
+        from cmx.repository.managed import take_out
+
+        removed = take_out(self.settings, name, discard=discard)
+        self._index.forget(removed.root)
+        return removed
 
     @property
     def problems(self) -> list[Problem]:
         """Components that are broken, or hidden by another of the same identity."""
-        return self._read[1]
+        return [*self._problems, *(Problem(e.file, e.error, e.hint) for e in self._index.problems())]
 
-    def entries(self, kind: str = "", tags: Iterable[str] = ()) -> list[Entry]:
-        """What there is, by kind and name, newest first; of a kind, and with all of some tags."""
-        wanted = set(tags)
-        found = [e for e in self._read[0] if (not kind or e.kind == kind) and wanted <= set(e.tags)]
+    def counts(self, repository: Repository) -> tuple[int, int]:
+        """How many components of one of the repositories are used, and how many are broken or hidden."""
+        return self._index.count(repository)
+
+    def names(self, kind: str = "") -> list[str]:
+        """The names of all components, or those of a kind, sorted."""
+        return self._index.names(kind)
+
+    def entries(self, kind: str = "", tags: Iterable[str] = (), *, platform: str = "") -> list[Entry]:
+        """What there is, by kind and name, newest first; of a kind, and with all of some tags.
+
+        A tag ``-name`` excludes, and ``_name`` is a variant of a model; a component that names no platform works
+        on all.
+        """
+        return self.query(Query(kind=kind, tags=tuple(tags), platform=platform))
+
+    def search(self, words: Iterable[str], kind: str = "", tags: Iterable[str] = ()) -> list[Entry]:
+        """Entries that hold every word, or one that begins so, in their kind, name, tags or description."""
+        return self.query(Query(kind=kind, tags=tuple(tags), words=tuple(words)))
+
+    def query(self, query: Query) -> list[Entry]:
+        """Everything that a query asks for, by kind and name, newest first."""
+        found = self._index.entries(query)
         if len({(e.kind, e.name) for e in found}) < len(found):
             found.sort(key=lambda e: version_key(e.version), reverse=True)
-        return sorted(found, key=lambda e: (e.kind, e.name))
-
-    def search(self, words: Iterable[str]) -> list[Entry]:
-        """Entries that hold every word in their kind, name, tags or description, whatever its case."""
-        wanted = [word.lower() for word in words]
-        return [e for e in self.entries() if all(word in _searched(e) for word in wanted)]
+            found.sort(key=lambda e: (e.kind, e.name))
+        return found
 
     def versions(self, reference: Reference) -> list[Component]:
         """Every component that the reference admits, newest first."""
-        entries = [e for e in self.entries(reference.kind) if e.name == reference.name]
-        return [self._component(e) for e in entries if reference.admits(e.version)]
+        found = self._looked_at(Query(kind=reference.kind, name=reference.name))
+        return [self._component(e) for e in found if reference.admits(e.version)]
 
     def find(self, reference: Reference) -> Component:
         """The newest component that the reference admits. Raises ComponentNotFound with the nearest name."""
@@ -126,9 +134,33 @@ class Catalog:
             return found[0]
         raise self._not_found(reference)
 
+    def look_up(self, text: str) -> Component:
+        """The component that a user means: ``kind/name``, with a range, a name that only one kind has, or a uid.
+
+        Raises ComponentNotFound, or UsageError for what is no reference.
+        """
+        if "/" in text:
+            return self.find(Reference.parse(text))
+        if component := self.by_uid(text):
+            return component
+        name = Reference.parse(text, kind=COMPONENT_KINDS[0]).name
+        kinds = list(dict.fromkeys(entry.kind for entry in self.query(Query(name=name))))
+        if not kinds:
+            raise ComponentNotFound(f"there is no component {text!r}", hint=near(text, self.names()))
+        if len(kinds) > 1:
+            raise ComponentNotFound(f"{text!r} may be several", hint=" or ".join(f"{kind}/{text}" for kind in kinds))
+        return self.find(Reference.parse(text, kind=kinds[0]))
+
+    def mentions(self, key: str) -> list[str]:
+        """The components that ask for ``kind/name``, as their files have it."""
+        kind, _, name = key.partition("/")
+        short = {"software-detect": f'"software/{name}', "action": f'"action": "{name}'}
+        texts = [f'"{key}', *([short[kind]] if kind in short else [])]
+        return [entry.reference for entry in self._index.mentions(texts) if entry.key != key]
+
     def by_uid(self, uid: str) -> Component | None:
         """The newest component with this uid."""
-        found = [e for e in self.entries() if e.uid == uid]
+        found = self._looked_at(Query(uid=uid))
         return self._component(found[0]) if found else None
 
     def action(self, reference: Reference) -> Action:
@@ -161,29 +193,49 @@ class Catalog:
 
         return _typed(self.find(reference), Workflow)
 
+    def _looked_at(self, query: Query) -> list[Entry]:
+        """What a query asks for, each file being what it was when it was read: a last look before it is used."""
+        found = self.query(query)
+        stale = next((e for e in found if not self._index.is_current(e)), None)
+        if stale:
+            self._index.look_again(stale.repository)
+            found = self.query(query)
+        return found
+
     def _component(self, entry: Entry) -> Component:
-        """One object for each file, which also keeps the digest it was once asked for."""
+        """One object for each reading of a file, which also keeps the digest it was once asked for."""
         from cmx.component import from_document
 
-        if entry.file not in self._components:
-            document = json.loads(entry.document)
-            self._components[entry.file] = from_document(document, entry.file, repository=entry.repository)
-        return self._components[entry.file]
+        text = self._index.document(entry)
+        known = self._components.get(entry.file)
+        if known is None or known[0] != text:
+            component = from_document(json.loads(text), entry.file, repository=entry.repository)
+            known = self._components[entry.file] = (text, component)
+        return known[1]
 
-    def _not_found(self, reference: Reference) -> ComponentNotFound:
-        broken = [p for p in self.problems if p.file.parent.name == reference.name]
+    def _not_found(self, reference: Reference) -> CmxError:
+        broken = [p for p in self.problems if reference.name in (p.file.parent.name, p.file.parent.parent.name)]
+        there = [e.version for e in self.query(Query(kind=reference.kind, name=reference.name))]
+        if pair := contradiction(reference.specifier):
+            return UsageError(f"{reference}: no version is both {pair[0]} and {pair[1]}", hint="leave one of them out")
         if broken:
             return ComponentNotFound(f"{reference} is broken: {broken[0].message}", hint=broken[0].hint)
-        there = [e.version for e in self.entries(reference.kind) if e.name == reference.name]
         if there:
             return ComponentNotFound(
                 f"no version of {reference.key} is {reference.specifier or 'a release'}",
                 hint=f"there is {', '.join(there)}",
             )
         kind = "software-detect" if reference.kind == "software" else reference.kind
-        names = {e.name for e in self.entries(kind)}
-        hint = f"did you mean '{kind}/{reference.name}'?" if reference.name in names else nearest(reference.name, names)
+        names = self.names(kind)
+        hint = f"did you mean '{kind}/{reference.name}'?" if reference.name in names else near(reference.name, names)
         return ComponentNotFound(f"there is no {reference.key}", hint=hint)
+
+
+def _builtin(root: Path, heads: Heads) -> Repository:
+    """What comes with cmx: in a wheel nobody writes into it, so that its repo.yaml stands for all."""
+    shipped = root.name == "_builtin"
+    revision = stamp_of(root / REPOSITORY_FILE) if shipped else ""
+    return Repository.open(root, name="builtin", heads=heads, revision=revision, kind="builtin")
 
 
 def _open(entry: Added, heads: Heads) -> Repository:
@@ -192,31 +244,19 @@ def _open(entry: Added, heads: Heads) -> Repository:
             f"repository {entry.name}: there is no folder {entry.root}",
             hint=f"bring it back, or 'cmx repo remove {entry.name}'",
         )
-    return Repository.open(entry.root, name=entry.name, heads=heads)
+    return opened(entry, heads)
 
 
-def _searched(entry: Entry) -> str:
-    return " ".join((entry.key, *entry.tags, entry.description)).lower()
+def near(name: str, names: list[str]) -> str:
+    """A sentence for a misspelt name, in time also where there are 100,000 to compare with."""
+    if len(names) <= _ALL_COMPARED:
+        return nearest(name, names)
+    alike = [each for each in names if each[:2] == name[:2] or each[-3:] == name[-3:]][:_ALL_COMPARED]
+    hint = nearest(name, alike)
+    return hint if hint.startswith("did you mean") else f"'cmx find {name}' looks for it"
 
 
-def _problem(entry: Entry, kept: dict[tuple[str, str, str], Entry], owners: dict[str, Entry]) -> Problem | None:
-    if entry.error:
-        return Problem(entry.file, entry.error, entry.hint)
-    first = kept.get((entry.kind, entry.name, entry.version))
-    if first:
-        return Problem(
-            entry.file,
-            f"{entry.file}: {entry.reference} is hidden by {first.file}",
-            "raise its version, or rename one of the two",
-        )
-    owner = owners.get(entry.uid)
-    if owner and owner.key != entry.key:
-        return Problem(
-            entry.file,
-            f"{entry.file}: uid {entry.uid} belongs to {owner.key} ({owner.file})",
-            "give it a uid of its own: 'cmx new' makes one",
-        )
-    return None
+_ALL_COMPARED = 1000
 
 
 def _typed(component: Component, kind: type[C]) -> C:

@@ -26,7 +26,7 @@ class Fault:
 
 def check(path: Path, catalog: Catalog) -> tuple[list[Component], list[Fault]]:
     """Check a component, or every component below a folder; returns those that load, and all faults."""
-    files = [path / FILE] if (path / FILE).is_file() else [Path(e.path) for e in Repository.open(path).files()]
+    files = [path / FILE] if (path / FILE).is_file() else list(Repository.open(path).files())
     catalog = _with_neighbours(path.resolve(), catalog)
     components: list[Component] = []
     faults: list[Fault] = []

@@ -12,7 +12,7 @@ from typing import Any
 
 from cmx.errors import StoreError
 from cmx.files import write_atomically
-from cmx.repository.index import stamp
+from cmx.repository.listing import rules, stamp
 
 Read = Callable[[Path], dict[str, Any]]
 
@@ -51,6 +51,6 @@ class Heads:
 
 def _stamp(file: Path) -> str:
     try:
-        return stamp(file.stat())
+        return f"{rules()}:{stamp(file.stat())}"
     except OSError:
         return ""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +64,8 @@ def read_all(files: Sequence[str]) -> Iterator[Row]:
 
 
 def _shared(readers: list[_Reader], chunks: list[Sequence[str]]) -> Iterator[Row]:
+    from concurrent.futures import ThreadPoolExecutor
+
     idle = list(readers)
 
     def ask(chunk: Sequence[str]) -> list[Row]:
@@ -94,21 +95,23 @@ def _next(chunks: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
 
 
 class _Reader:
-    """A process that reads files: a list of them in one line, their rows in the next."""
+    """A process that reads files: it is given a list of them at a time, and gives their rows back."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-c", _CHILD, json.dumps([path for path in sys.path if path or path == ""])]
+        import subprocess
+
+        command = [sys.executable, "-c", _CHILD, json.dumps(sys.path)]
         pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
-        self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=quiet, text=True, encoding="utf-8")
+        self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=quiet)
 
     def read(self, files: Sequence[str]) -> list[Row]:
         """The rows of some files; read here where the process has died."""
         assert self._child.stdin and self._child.stdout
         try:
-            self._child.stdin.write(json.dumps(list(files)) + "\n")
+            marshal.dump(list(files), self._child.stdin)
             self._child.stdin.flush()
-            rows: list[Row] = json.loads(self._child.stdout.readline())
-        except (OSError, ValueError):
+            rows: list[Row] = marshal.load(self._child.stdout)  # noqa: S302  (our own child's, of the same Python)
+        except (OSError, ValueError, EOFError, TypeError):
             return [read(file) for file in files]
         return rows
 
@@ -116,7 +119,8 @@ class _Reader:
         """End the process."""
         for stream in (self._child.stdin, self._child.stdout):
             with suppress(OSError):
-                stream and stream.close()
+                if stream:
+                    stream.close()
         self._child.kill()
         self._child.wait()
 
@@ -126,7 +130,7 @@ def serve() -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's, which then closes the pipe
-    for line in sys.stdin:
-        rows = [read(file) for file in json.loads(line)]
-        sys.stdout.write(json.dumps(rows) + "\n")
-        sys.stdout.flush()
+    with suppress(EOFError):
+        while files := marshal.load(sys.stdin.buffer):  # noqa: S302  (our parent's)
+            marshal.dump([read(file) for file in files], sys.stdout.buffer)
+            sys.stdout.buffer.flush()

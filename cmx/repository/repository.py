@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,37 +9,51 @@ from typing import Any
 
 from cmx.reference import COMPONENT_FILE
 from cmx.repository.heads import Heads
+from cmx.repository.listing import files
 
 REPOSITORY_FILE = "repo.yaml"
-_NEVER = {"node_modules", "__pycache__", "site-packages"}
 
 
 @dataclass(frozen=True)
 class Repository:
-    """Where components are looked for. ``folders`` are the parts of ``root`` that hold them; () is all of it."""
+    """Where components are looked for. ``folders`` are the parts of ``root`` that hold them; () is all of it.
+
+    ``revision`` changes whenever the content does; it is "" where only looking at each file can tell.
+    """
 
     name: str
     root: Path
     description: str = ""
     folders: tuple[str, ...] = ()
+    revision: str = ""
+    kind: str = "folder"
+    source: str = ""
 
     @classmethod
-    def open(cls, root: Path, *, name: str = "", heads: Heads | None = None) -> Repository:
+    def open(cls, root: Path, *, name: str = "", heads: Heads | None = None, **more: Any) -> Repository:
         """Read repo.yaml, through ``heads`` if given; a folder without one is a repository of the folder's own name.
 
         Raises ComponentInvalid when repo.yaml breaks its schema.
         """
         file = root / REPOSITORY_FILE
         if not file.is_file():
-            return cls(name or root.name, root)
+            return cls(name or root.name, root, **more)
         document = heads.document(file, _read) if heads else _read(file)
         folders = tuple(document.get("folders", ()))
-        return cls(name or document["name"], root, document.get("description", ""), folders)
+        return cls(name or document["name"], root, document.get("description", ""), folders, **more)
 
-    def files(self) -> Iterator[os.DirEntry[str]]:
+    @property
+    def managed(self) -> bool:
+        """Whether cmx keeps it, so that ``revision`` says all there is to say of its content."""
+        return bool(self.revision)
+
+    def files(self) -> Iterator[Path]:
         """Every component.yaml, in a stable order; symbolic links to folders are not followed."""
-        for folder in self.folders or ("",):
-            yield from _walk(str(self.root / folder))
+        return files(self.root, self.folders)
+
+    def file(self, path: str) -> Path:
+        """The component.yaml of a component's folder, relative to the root."""
+        return self.root / path / COMPONENT_FILE
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -50,20 +63,3 @@ def _read(file: Path) -> dict[str, Any]:
     document = parse_yaml(text, file)
     validate(document, "repo", source=file, text=text)
     return document
-
-
-def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name == COMPONENT_FILE:
-            yield entry
-        elif not _ignored(entry.name) and entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-
-
-def _ignored(name: str) -> bool:
-    """Hidden folders, those of other tools, and names that are not text (bytes that are not UTF-8)."""
-    return name.startswith(".") or name in _NEVER or not (name.isascii() or name.isprintable())

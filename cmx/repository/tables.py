@@ -13,7 +13,7 @@ create table repository (id integer primary key, root text unique, revision text
 create table listing (repository integer primary key, text text);
 create table component (
     id integer primary key, repository integer, path text, stamp text,
-    kind text, name text, version text, uid text, tags text, description text, error text, hint text);
+    kind text, name text, version text, uid text, tags text, description text, labels text, error text, hint text);
 create unique index component_path on component (repository, path);
 create index component_key on component (kind, name, version, repository);
 create index component_uid on component (uid, kind, name, repository);
@@ -25,18 +25,8 @@ create table hidden (
     repositories text, component integer, message text, hint text,
     primary key (repositories, component)) without rowid
 """
-_WORDS = """
-create virtual table words using fts5 (
-    kind, name, tags, description, content = component, content_rowid = id, columnsize = 0, detail = none);
-create trigger word_in after insert on component begin
-    insert into words (rowid, kind, name, tags, description)
-    values (new.id, new.kind, new.name, new.tags, new.description);
-end;
-create trigger word_out after delete on component begin
-    insert into words (words, rowid, kind, name, tags, description)
-    values ('delete', old.id, old.kind, old.name, old.tags, old.description);
-end
-"""
+# Contentless and filled by hand: a trigger would make FTS5 write its pages after every single row.
+_WORDS = "create virtual table words using fts5 (text, content = '', columnsize = 0, detail = none)"
 
 
 def opened(database: Path | str) -> sqlite3.Connection:
@@ -73,9 +63,7 @@ def _make(connection: sqlite3.Connection) -> None:
     for statement in _TABLES.split(";\n"):
         connection.execute(statement)
     with suppress(sqlite3.OperationalError):  # an SQLite without FTS5: words are then looked for in every row
-        head, first, second = _WORDS.split("\ncreate ")[1:]
-        for statement in (head.rstrip(";\n"), first.rstrip(";\n"), second):
-            connection.execute(f"create {statement}")
+        connection.execute(_WORDS)
     connection.execute(f"pragma user_version = {FORMAT}")
 
 

@@ -120,7 +120,7 @@ def create(repository: Path, kind: str, name: str) -> Path:
     body = _BODIES[kind].replace("{name}", name).replace("{function}", function)
     if kind == "action":
         write_atomically(folder / "action.py", _ACTION.format(function=function))
-    write_atomically(folder / FILE, _HEAD.format(kind=kind, uid=new_uid(), name=_quoted(name)) + body)
+    write_atomically(folder / FILE, _HEAD.format(kind=kind, uid=new_uid(), name=name_for_yaml(name)) + body)
     return folder / FILE
 
 
@@ -130,7 +130,7 @@ def _identifier(name: str) -> str:
     return word if word.isidentifier() and not keyword.iskeyword(word) else f"do_{word}"
 
 
-def _quoted(name: str) -> str:
+def name_for_yaml(name: str) -> str:
     """A name as YAML has it: in quotes where it would be read as a number or as true, false or null."""
     plain = isinstance(parse_yaml(f"name: {name}", "name")["name"], str)
     return name if plain else f'"{name}"'

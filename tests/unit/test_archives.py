@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from cmx import archives
+from cmx.archives import is_archive, make_links, unpack
 from cmx.errors import StoreError
-from cmx.install import archives
-from cmx.install.archives import is_archive, make_links, unpack
 
 Entry = tuple[str, bytes]
 

@@ -39,7 +39,7 @@ def change(file: Path, text: str) -> None:
 def falsify(settings: Settings, column: str, value: str) -> None:
     """Change what the index says, so that a test sees whether it was asked."""
     with sqlite3.connect(settings.cache / "index.sqlite") as connection:
-        connection.execute(f"update component_1 set {column} = ?", [value])
+        connection.execute(f"update component set {column} = ?", [value])
     connection.close()
 
 
@@ -338,7 +338,7 @@ def test_a_damaged_index_is_made_anew(settings: Settings, tmp_path: Path, damage
     assert references(catalog(settings, tmp_path)) == expected
     assert references(catalog(settings, tmp_path)) == expected
     with sqlite3.connect(file) as connection:
-        assert connection.execute("select count(*) from component_1").fetchone() == (40,)
+        assert connection.execute("select count(*) from component").fetchone() == (40,)
     connection.close()
 
 

@@ -80,6 +80,9 @@ def golden(name: str, text: str, *paths: tuple[Path, str]) -> None:
     assert text == file.read_text(encoding="utf-8")
 
 
+REPOSITORY_SOURCES = "cmx repo add FOLDER | GIT-URL[@branch|tag|commit] | FILE.zip|.tar.gz"
+
+
 # Golden outputs.
 
 
@@ -171,8 +174,13 @@ def test_the_parameters_of_an_action_are_options(capsys: Captured, zoo: Path) ->
         ("new model mine --repository biultin", 2, "there is no repository 'biultin'", "did you mean 'builtin'?"),
         ("check nowhere", 2, "nowhere: there is no such folder", "cmx check FOLDER"),
         ("repo remove zoo", 2, "no added repository 'zoo'", "there is none"),
-        ("repo add nowhere", 3, "nowhere: there is no such folder", "cmx repo add FOLDER"),
-        ("repo", 2, "cmx repo: the following arguments are required: list | add | remove", "see cmx repo --help"),
+        ("repo add nowhere", 3, "nowhere: there is no such folder", REPOSITORY_SOURCES),
+        (
+            "repo",
+            2,
+            "cmx repo: the following arguments are required: list | add | update | pin | remove",
+            "see cmx repo --help",
+        ),
         ("detect rnner", 3, "there is no software-detect/rnner", "did you mean 'runner'?"),
         ("detect --path /bin/ls", 2, "--path goes with one NAME", "cmx detect gcc --path /opt/gcc/bin/gcc"),
     ],
@@ -284,7 +292,9 @@ def test_checking_names_each_fault_and_is_exit_code_3(capsys: Captured, zoo: Pat
 def test_a_repository_is_added_listed_and_removed(capsys: Captured, zoo: Path, tmp_path: Path) -> None:
     put_all(tmp_path / "shed", dataset("words"))
     added = json_of(capsys, "repo", "add", str(tmp_path / "shed"), "--name", "mine")
-    assert added == {"schema": 1, "ok": True, "name": "mine", "path": str(tmp_path / "shed"), "description": ""}
+    place = {"order": 2, "name": "mine", "kind": "folder", "path": str(tmp_path / "shed"), "source": "", "revision": ""}
+    counts = {"components": 1, "problems": 0, "description": ""}
+    assert added == {"schema": 1, "ok": True, **place, **counts}
     assert [each["name"] for each in json_of(capsys, "repo", "list")["repositories"]] == ["builtin", "mine"]
     assert "dataset/words" in answer_of(capsys, "list")
     removed = answer_of(capsys, "repo", "remove", "mine")

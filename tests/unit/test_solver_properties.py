@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmx.errors import Unsatisfiable
-from cmx.reference import admits
+from cmx.reference import admits, contradiction
 from cmx.resolver import fallback
 from cmx.resolver.candidate import Candidate, Source
 from cmx.resolver.encoding import Answers
 from cmx.resolver.explanation import Part, explain
 from cmx.resolver.provider import Provider
-from cmx.resolver.requirement import Requirement, contradiction
+from cmx.resolver.requirement import Requirement
 from cmx.resolver.solver import solve
 
 ENGINES = {"python-sat": fallback.start, "search": fallback.Search}

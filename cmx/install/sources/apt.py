@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cmx.install.archives import Wanted
+from cmx.archives import Wanted
 from cmx.install.debian import PINNED, Apt, unpack_members
 from cmx.install.sources.fetched import Fetched, Fetching
 from cmx.install.sources.members import Package, Tree

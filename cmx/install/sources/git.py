@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cmx.archives import Wanted
+from cmx.git_command import COMMIT
 from cmx.install import checkout
-from cmx.install.archives import Wanted
 from cmx.install.sources.fetched import Fetched, Fetching
 from cmx.install.sources.members import Package, Tree
 from cmx.store import Store
@@ -19,7 +20,7 @@ def fetch(source: Mapping[str, Any], fetching: Fetching) -> Fetched:
     if why := checkout.objection(package.name):
         raise fetching.invalid("git", why)
     commit = str(source.get("commit", ""))
-    if not checkout.COMMIT.fullmatch(commit):
+    if not COMMIT.fullmatch(commit):
         raise fetching.invalid("commit", "the commit is missing, or is not 40 hex digits")
     package.check_members(fetching)
 

@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from cmx.archives import Wanted
 from cmx.errors import ComponentInvalid
-from cmx.install.archives import Wanted
 from cmx.install.sources.fetched import Fetched, Fetching
 from cmx.store import Artefact, Store, key_of
 

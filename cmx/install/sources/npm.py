@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cmx.archives import Wanted, unpack
 from cmx.install import npm
-from cmx.install.archives import Wanted, unpack
 from cmx.install.sources.fetched import Fetched, Fetching
 from cmx.install.sources.members import Package, Tree
 from cmx.store import Store

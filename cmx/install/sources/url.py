@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from cmx.archives import Wanted, unpack
 from cmx.install import download
-from cmx.install.archives import Wanted, unpack
 from cmx.install.sources.fetched import Fetched, Fetching
 from cmx.install.sources.members import SHA256, Package, Tree
 from cmx.store import Store

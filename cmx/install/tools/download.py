@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cmx.archives import is_archive, unpack
 from cmx.component import InstallRule
 from cmx.install import download
-from cmx.install.archives import is_archive, unpack
 from cmx.install.tools.installing import Installing
 from cmx.install.tools.layout import BIN, lift_single_folder, link_programs, programs
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cmx.archives import everything
 from cmx.component import InstallRule
 from cmx.errors import StoreError
 from cmx.files import disk_full
+from cmx.git_command import COMMIT
 from cmx.install import checkout
-from cmx.install.archives import everything
 from cmx.install.command import build_environment_of, failed, program, run
 from cmx.install.tools.installing import Installing
 from cmx.install.tools.layout import link_programs
@@ -34,7 +35,7 @@ def check(rule: InstallRule, installing: Installing) -> None:
     """Raise ComponentInvalid for an address that is not taken, and for values that a build could run."""
     if why := checkout.objection(str(rule.recipe["url"])):
         raise installing.invalid("url", why)
-    if not checkout.COMMIT.fullmatch(str(rule.recipe["commit"])):
+    if not COMMIT.fullmatch(str(rule.recipe["commit"])):
         raise installing.invalid("commit", "is not 40 hex digits")
     for name, value in rule.recipe.get("options", {}).items():
         if name in _OURS or not _VALUE.fullmatch(_text(value)):

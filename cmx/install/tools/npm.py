@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cmx.archives import unpack
 from cmx.component import InstallRule
 from cmx.errors import StoreError
 from cmx.install import npm
-from cmx.install.archives import unpack
 from cmx.install.tools.installing import Installing
 from cmx.install.tools.layout import BIN, lift_single_folder
 

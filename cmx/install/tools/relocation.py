@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from cmx.install.archives import make_links
+from cmx.archives import make_links
 from cmx.install.tools.layout import BIN, link_programs, programs
 
 _PROGRAMS = ("usr/bin", "bin", "usr/sbin", "sbin", "usr/local/bin", "usr/games")

@@ -1,0 +1,114 @@
+"""Questions to the index, as SQL."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cmx.repository.tables import has_words
+
+_COLUMNS = "c.id, c.repository, c.path, c.kind, c.name, c.version, c.uid, c.tags, c.description, c.error, c.hint"
+_WORD = re.compile(r"[^\W_]+")
+
+Part = tuple[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for; what is empty is not asked.
+
+    A component has all of ``tags``: ``name``, ``-name`` for one that it must not have, ``_name`` for a variant of a
+    model. Each of ``words`` begins a word of its kind, name, tags or description. ``platform`` is one that it names,
+    as in "linux"; a component that names none works on all.
+    """
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    tags: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    platform: str = ""
+
+
+def found(connection: sqlite3.Connection, query: Query, repositories: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The rows of the components that are asked for, by kind and name; neither broken nor hidden ones."""
+    rows = _found(connection, query, repositories, has_words(connection))
+    if not rows and query.words:
+        # Nothing begins so: perhaps a name holds it, as efficientnet holds "net".
+        rows = _found(connection, query, repositories, None)
+    return rows
+
+
+def names(connection: sqlite3.Connection, kind: str, repositories: Sequence[int]) -> list[str]:
+    """The names of all components that can be read, or those of a kind, sorted."""
+    places = ",".join("?" * len(repositories))
+    which = "kind = ?" if kind else "kind != ?"
+    sql = f"select distinct name from component where {which} and +repository in ({places}) order by name"  # noqa: S608
+    return [row[0] for row in connection.execute(sql, [kind, *repositories])]
+
+
+def mentioned(
+    connection: sqlite3.Connection, texts: Sequence[str], repositories: Sequence[int]
+) -> list[tuple[Any, ...]]:
+    """The rows of the components whose documents hold one of ``texts``, with the name that it ends with at its end."""
+    places = ",".join("?" * len(repositories))
+    held = [text + end for text in texts for end in ('"', "[", "<", ">", "=", "!", "~", " ")]
+    sql = (
+        f"select {_COLUMNS} from component c join document d on d.component = c.id "  # noqa: S608  (all ours)
+        f"where c.repository in ({places}) and ({' or '.join(['instr(d.text, ?) > 0'] * len(held))}) "
+        "order by c.kind, c.name"
+    )
+    return connection.execute(sql, [*repositories, *held]).fetchall()
+
+
+def _found(
+    connection: sqlite3.Connection, query: Query, repositories: Sequence[int], by_words: bool | None
+) -> list[tuple[Any, ...]]:
+    places = ",".join("?" * len(repositories))
+    parts: list[Part] = [
+        ("c.kind != ''", []),
+        (f"c.repository in ({places})", repositories),
+        ("c.id not in (select component from hidden where repositories = ?)", [",".join(map(str, repositories))]),
+        *(((f"c.{key} = ?"), [value]) for key in ("kind", "name", "uid") if (value := getattr(query, key))),
+        *_labels(connection, query),
+        *_words(query.words, by_words),
+    ]
+    condition = " and ".join(sql for sql, _ in parts)
+    values = [value for _, each in parts for value in each]
+    return connection.execute(
+        f"select {_COLUMNS} from component c where {condition} order by c.kind, c.name",  # noqa: S608  (all ours)
+        values,
+    ).fetchall()
+
+
+def _labels(connection: sqlite3.Connection, query: Query) -> Iterator[Part]:
+    wanted = [tag for tag in query.tags if not tag.startswith("-")]
+    if wanted:
+        # The rarest is gone through, the others are looked up for each of its components.
+        count = "select count(*) from (select 1 from label where label = ? limit 50000)"
+        first, *others = sorted(wanted, key=lambda tag: int(connection.execute(count, [tag]).fetchone()[0]))
+        yield "c.id in (select component from label where label = ?)", [first]
+        yield from (("exists (select 1 from label where label = ? and component = c.id)", [tag]) for tag in others)
+    for tag in query.tags:
+        if tag.startswith("-"):
+            yield "not exists (select 1 from label where label = ? and component = c.id)", [tag[1:]]
+    if query.platform:
+        system = query.platform.partition("-")[0]
+        names = [f"@{query.platform}", f"@{system}", "@any"]
+        yield "exists (select 1 from label where label in (?, ?, ?) and component = c.id)", names
+
+
+def _words(words: Sequence[str], by_words: bool | None) -> Iterator[Part]:
+    """Conditions for words: looked up as beginnings of words, or (None) looked for inside names."""
+    if not words:
+        return
+    if by_words:
+        match = " ".join(f'"{part}"*' for word in words for part in _WORD.findall(word))
+        yield ("c.id in (select rowid from words where words match ?)", [match]) if match else ("false", [])
+        return
+    text = "c.kind || '/' || c.name" if by_words is None else "c.kind || '/' || c.name || c.tags || c.description"
+    for word in words:
+        yield f"instr(lower({text}), ?) > 0", [word.lower()]
