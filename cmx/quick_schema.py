@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sized
+from threading import RLock
 from typing import Any
 
 Check = Callable[[Any], bool]
@@ -28,14 +29,16 @@ class Compiler:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._compiled: dict[tuple[str, str], Check] = {}
+        self._compiling = RLock()
 
     def named(self, name: str, pointer: str = "") -> Check:
         """The check of a schema, or of what ``pointer`` ("/$defs/path") leads to in it. Raises Unsupported."""
-        if (name, pointer) not in self._compiled:
-            # A schema that refers to itself finds this, which asks for the finished check when it is called.
-            self._compiled[name, pointer] = lambda value: self._compiled[name, pointer](value)
-            self._compiled[name, pointer] = self._schema(self._fragment(name, pointer), name)
-        return self._compiled[name, pointer]
+        with self._compiling:  # or another thread would call what is still to be replaced
+            if (name, pointer) not in self._compiled:
+                # A schema that refers to itself finds this, which asks for the finished check when it is called.
+                self._compiled[name, pointer] = lambda value: self._compiled[name, pointer](value)
+                self._compiled[name, pointer] = self._schema(self._fragment(name, pointer), name)
+            return self._compiled[name, pointer]
 
     def _fragment(self, name: str, pointer: str) -> Schema:
         found: Any = self._load(name)

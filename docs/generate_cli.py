@@ -9,7 +9,6 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from cmx.cli.main import VERBS

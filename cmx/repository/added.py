@@ -71,7 +71,7 @@ def add(settings: Settings, entry: Added, taken: set[str], prepare: Callable[[],
     """Append a repository, after ``prepare``. Raises UsageError when its name or folder is in the catalog already."""
     with locked(settings):
         entries = added(settings)
-        if any(entry.root == other.root for other in entries):
+        if not entry.managed and any(entry.root == other.root for other in entries):
             raise UsageError(f"{entry.root} is in the catalog already", hint="'cmx repo list' shows it")
         if entry.name in taken | {other.name for other in entries}:
             raise UsageError(f"a repository named {entry.name!r} is in the catalog already", hint="give --name NAME")

@@ -275,7 +275,7 @@ def test_versions_are_excluded_and_pinned(settings: Settings, tmp_path: Path) ->
         (">=2.0.0rc1", "2.0.0rc1"),
     ):
         assert found.find(Reference("dataset", "photos", specifier)).version == version
-    with pytest.raises(ComponentNotFound, match="no version of dataset/photos is >=1.3"):
+    with pytest.raises(ComponentNotFound, match=r"no version of dataset/photos is >=1\.3"):
         found.find(Reference("dataset", "photos", ">=1.3"))
 
 
@@ -362,10 +362,9 @@ def test_an_index_of_another_format_is_made_anew(settings: Settings, zoo: Path) 
     connection.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_cache_that_may_not_be_written_is_done_without(settings: Settings, zoo: Path) -> None:
-    settings.cache.mkdir(parents=True)
-    settings.cache.chmod(0o500)
+def test_a_cache_that_cannot_be_written_is_done_without(settings: Settings, zoo: Path) -> None:
+    settings.home.mkdir(parents=True)
+    settings.cache.write_text("a file where the folder should be, which stops root too")
     assert len(catalog(settings, zoo).entries()) == 5
 
 
