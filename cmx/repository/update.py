@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cmx.reference import COMPONENT_FILE
 from cmx.repository.listing import listing, rules, settle
-from cmx.repository.reading import Row, read_all
 from cmx.repository.repository import Repository
 from cmx.repository.tables import has_words
+
+if TYPE_CHECKING:
+    from cmx.repository.reading import Row
 
 _BATCH = 2000
 
@@ -120,6 +123,8 @@ def _read(connection: sqlite3.Connection, known: State, changed: list[str]) -> N
     places = [line.split("\0") for line in changed]
     if not places:
         return
+    from cmx.repository.reading import read_all  # now: a command that finds nothing changed needs none of it
+
     settle(stamp for _, stamp in places)
     root = str(known.repository.root)
     rows = zip(places, read_all([f"{root}/{path}/{COMPONENT_FILE}" for path, _ in places]), strict=True)
