@@ -1,6 +1,9 @@
 """JSON in, JSON out: cmx access '{"action": "benchmark", "workflow": "image-classification"}'
 
-The same call from Python is cmx.access(dict). The request is an argument, a file (@request.json) or standard input (-).
+An action runs with the keys action, workflow, set (its parameters), use, seed, offline and plan_only:
+cmx access '{"action": "benchmark", "set": {"scenario": "offline", "duration": 5}}'. The actions list, find, show and
+result look things up: '{"action": "list", "kind": "model"}'. The same call from Python is cmx.access(dict).
+The request is an argument, a file (@request.json) or standard input (-).
 """
 
 from __future__ import annotations

@@ -76,7 +76,10 @@ def pairs(option: str, given: Iterable[str]) -> dict[str, str]:
 def add_action_options(parser: Parser, action: Action) -> None:
     """One option for each parameter of an action, from its schema."""
     group = parser.add_argument_group(f"parameters of {action.key} ({action.description})")
+    taken = parser.options
     for name, fragment in action.parameters.items():
+        if f"--{name}" in taken:
+            continue  # the verb's own option; the parameter is reached with --set
         group.add_argument(
             f"--{name}", dest=_PREFIX + name, metavar=_metavar(name, fragment), default=None, help=_help(fragment)
         )

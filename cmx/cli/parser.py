@@ -25,6 +25,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, formatter_class=_formatter, exit_on_error=False, **settings)
         self.verb = verb or (settings.get("prog") or "").removeprefix("cmx ")
 
+    @property
+    def options(self) -> set[str]:
+        """The options that there are so far."""
+        return {option for action in self._actions for option in action.option_strings}
+
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments. Raises UsageError."""
         try:
@@ -41,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def _unknown(self, argument: str) -> NoReturn:
         name = argument.partition("=")[0]
-        options = {option for action in self._actions for option in action.option_strings}
+        options = self.options
         if name.startswith("-"):
             raise UsageError(f"cmx {self.verb}: unknown option {name}", hint=nearest(name, options))
         raise UsageError(f"cmx {self.verb}: unexpected argument {argument!r}", hint=f"see cmx {self.verb} --help")

@@ -80,4 +80,5 @@ def _repeated(metrics: Mapping[str, Any]) -> str:
     """What was repeated to get the numbers."""
     if "launches" in metrics:
         return f"in {metrics['launches']} launches of the program"
-    return f"{metrics.get('queries')} queries in one launch"
+    queries = metrics.get("queries")
+    return f"{queries} {'query' if queries == 1 else 'queries'}, {metrics.get('samples')} samples, in one launch"

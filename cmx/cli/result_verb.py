@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
 
 
 def _listed(results: Sequence[Result], problems: Sequence[str]) -> str:
-    text = table(LISTING, listing(results), right=(7, 8)) if results else "no results yet: cmx run benchmark makes one"
+    empty = "no result matches: 'cmx result list' shows all, 'cmx run benchmark' makes one"
+    text = table(LISTING, listing(results), right=(7, 8)) if results else empty
     return "\n".join([text, *(f"broken: {problem}" for problem in problems)])
 
 

@@ -155,6 +155,8 @@ class Plan:
             raise UsageError(f"{file}: {error.strerror}", hint="give the path of a file made by --plan-only") from error
         except ValueError as error:
             raise UsageError(f"{file}: not JSON: {error}", hint="make it again with --plan-only") from error
+        if isinstance(document, dict) and isinstance(document.get("plan"), dict):
+            document = document["plan"]  # what --plan-only --json printed
         validate(document, "plan", source=file)
         return cls.from_document(document)
 

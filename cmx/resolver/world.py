@@ -161,6 +161,8 @@ class World(Provider):
         """Why a name has no candidate, and the nearest that has."""
         kind, _, rest = name.partition("/")
         plain = rest.partition("@")[0]
+        if any(reference.key == f"{kind}/{plain}" for reference in self.without):
+            return f"--without leaves {kind}/{plain} out"
         if kind == "software" and not self._detector(plain):
             known = (entry.name for entry in self.catalog.entries("software-detect"))
             return f"no software-detect component is called {plain} ({nearest(plain, known)})"

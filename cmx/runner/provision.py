@@ -170,14 +170,15 @@ class Provisioner:
     def _fetched(self, pin: Pin, source: Document) -> Provided:
         component = self.component(pin)
         start = time.perf_counter_ns()
+        name = describe_source(source).partition(" (")[0]  # without the member
         held_before = "file" in source or pin.source == "stored"
         if not held_before:
-            self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {describe_source(source)}")
+            self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {describe_source(source).partition(' (')[0]}")
         fetched = fetch(
             source, store=self.store, folder=component.folder, offline=self._offline, reporter=self._reporter
         )
         if not held_before:
-            what = f"{pin.kind}/{pin.name}: {describe_source(source)} ({fetched.size / 1e6:.1f} MB kept)"
+            what = f"{pin.kind}/{pin.name}: {describe_source(source).partition(' (')[0]} ({fetched.size / 1e6:.1f} MB kept)"
             self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
         return Provided(fetched.path, fetched.digest)
 
