@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.errors import ComponentInvalid, UsageError, nearest
 from cmx.files import disk_failures, write_atomically
 from cmx.settings import Settings
 
 
-@dataclass(frozen=True)
-class Added:
+class Added(NamedTuple):
     """One added repository: its name in the catalog, and where it lies.
 
     ``kind`` is folder, git or archive; the last two are managed: cmx made the folder from ``source``. ``ref`` is the
@@ -82,7 +80,7 @@ def add(settings: Settings, entry: Added, taken: set[str], prepare: Callable[[],
 def change(settings: Settings, name: str, **changes: Any) -> Added:
     """Write down what changed about a repository. Raises UsageError for an unknown name."""
     with locked(settings):
-        changed = replace(find(settings, name), **changes)
+        changed = find(settings, name)._replace(**changes)
         _write(settings, [changed if entry.name == name else entry for entry in added(settings)])
         return changed
 
@@ -110,7 +108,7 @@ def _write(settings: Settings, entries: list[Added]) -> None:
 
 
 def _document(entry: Added) -> dict[str, Any]:
-    document = {key: value for key, value in asdict(entry).items() if value and key not in ("name", "root")}
+    document = {key: value for key, value in entry._asdict().items() if value and key not in ("name", "root")}
     if not entry.managed:
         document.pop("kind")
     return {"name": entry.name, "path": str(entry.root), **document}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cmx.errors import CmxError, ComponentError, ComponentNotFound, UsageError, nearest
 from cmx.reference import COMPONENT_KINDS, Reference, contradiction, version_key
@@ -25,8 +24,7 @@ if TYPE_CHECKING:  # at run time only where a component is read: 'cmx list' read
 C = TypeVar("C", bound="Component")
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A component that is not used, and why. It never hides the others."""
 
     file: Path

@@ -9,10 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import finalize
 
 from cmx.repository.conflicts import settle_conflicts
@@ -28,8 +27,7 @@ _PATIENCE_S = 120.0
 _ELSEWHERE = ("locked", "readonly", "read-only", "unable to open", "disk", "busy", "permission")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What the index knows of one component.yaml; ``error`` is set, and the rest empty, where it is broken."""
 
     file: Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -21,17 +20,14 @@ if TYPE_CHECKING:
 _BATCH = 2000
 
 
-@dataclass(frozen=True)
 class State:
     """What the index holds of a repository; ``generation`` grows with each change, 0 is none.
 
     ``revision`` is that of the rules and, of a managed repository, of its content; "" while it is being changed.
     """
 
-    repository: Repository
-    number: int
-    revision: str
-    generation: int
+    def __init__(self, repository: Repository, number: int, revision: str, generation: int) -> None:
+        self.repository, self.number, self.revision, self.generation = repository, number, revision, generation
 
     @cached_property
     def now(self) -> list[str]:
@@ -158,7 +154,7 @@ _COMPONENT = f"insert into component values ({','.join('?' * 13)})"  # noqa: S60
 def _finish(connection: sqlite3.Connection, known: State, lines: list[str]) -> State:
     connection.execute("begin immediate")
     connection.execute("insert or replace into listing values (?, ?)", [known.number, "\n".join(lines)])
-    now = replace(known, revision=known.wanted, generation=known.generation + 1)
+    now = State(known.repository, known.number, known.wanted, known.generation + 1)
     connection.execute(
         "update repository set revision = ?, generation = ? where id = ?", [now.revision, now.generation, now.number]
     )

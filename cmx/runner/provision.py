@@ -173,12 +173,12 @@ class Provisioner:
         name = describe_source(source).partition(" (")[0]  # without the member
         held_before = "file" in source or pin.source == "stored"
         if not held_before:
-            self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {describe_source(source).partition(' (')[0]}")
+            self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {name}")
         fetched = fetch(
             source, store=self.store, folder=component.folder, offline=self._offline, reporter=self._reporter
         )
         if not held_before:
-            what = f"{pin.kind}/{pin.name}: {describe_source(source).partition(' (')[0]} ({fetched.size / 1e6:.1f} MB kept)"
+            what = f"{pin.kind}/{pin.name}: {name} ({fetched.size / 1e6:.1f} MB kept)"
             self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
         return Provided(fetched.path, fetched.digest)
 

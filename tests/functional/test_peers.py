@@ -141,7 +141,7 @@ def test_an_explicit_path_is_not_ignored_when_something_is_cached(
 def test_a_vendors_words_around_a_version_are_read(settings: Settings, tools: Path, capsys: Captured) -> None:
     """ "Debian clang version 14.0.6" was not recognised."""
     script(tools / "clang", "echo Debian clang version 14.0.6")
-    found = said(capsys, "detect", "clang")["findings"]
+    found = [f for f in said(capsys, "detect", "clang")["findings"] if f["path"] == str(tools / "clang")]
     assert [(f["name"], f["version"]) for f in found] == [("clang", "14.0.6")]
 
 
@@ -166,16 +166,16 @@ def test_a_value_is_never_carried_out_by_a_shell(
 ) -> None:
     """``$(…)`` in a value was executed by a generated script."""
     mark = tmp_path / "executed"
-    folder = tmp_path / f"$(touch executed);`touch executed`"
+    folder = tmp_path / "$(touch executed);`touch executed`"
     folder.mkdir()
     script(folder / "tool", "echo tool 1.0.0")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{folder}:{tools}:/usr/bin:/bin")
     own(settings, detector("tool", "exports: {CC: '$(touch executed)'}\n"))
-    assert [f["path"] for f in said(capsys, "detect", "tool")["findings"]][0] == str(folder / "tool")
+    assert next(f["path"] for f in said(capsys, "detect", "tool")["findings"]) == str(folder / "tool")
     said(capsys, "resolve", "image-classification", "--set", f"seed=$(touch {mark})", code=2)
     said(capsys, "repo", "add", "$(touch executed)", code=3)
-    said(capsys, "repo", "add", "file:///nowhere/$(touch executed)", code=4)
+    said(capsys, "repo", "add", "file:///nowhere/$(touch$IFS'executed')", code=4)
     assert not mark.exists()
 
 
@@ -299,7 +299,7 @@ def test_nothing_is_installed_system_wide_and_no_program_of_that_kind_is_started
     )
     said(capsys, "detect", "tool", code=1)
     error = said(capsys, "resolve", "flow", code=4)["error"]
-    assert "sudo apt-get install tool" in json.dumps(error)
+    assert "software/tool is not on this machine, and no installer here offers it" in error["facts"]
     assert main(["run", "use", "flow"]) == 4
     assert not (tmp_path / "alarm").exists()
 
@@ -357,14 +357,13 @@ def test_an_archive_leads_nowhere_wherever_its_dots_are(
     for archive in archives:
         error = said(capsys, "repo", "add", str(archive), code=1)["error"]
         assert "leads out of the archive; nothing of it was kept" in error["message"]
-    assert not [path for path in tmp_path.rglob("*evil*")]
-    assert not [path for path in settings.home.rglob("component.yaml")]
+    assert not list(tmp_path.rglob("*evil*"))
+    assert not list(settings.home.rglob("component.yaml"))
 
 
 def test_results_of_the_same_second_have_folders_of_their_own(settings: Settings) -> None:
     """Experiments that were started in the same second shared a folder and recorded nothing."""
-    from cmx.results import Database
+    from cmx.results import Database, Result
 
     database = Database(settings)
-    folders = [database.folder(database.new_id()) for _ in range(50)]
-    assert len(set(folders)) == 50
+    assert len({database.folder(Result.new_id()) for _ in range(200)}) == 200
