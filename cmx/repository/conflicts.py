@@ -32,11 +32,15 @@ def _suspects(connection: sqlite3.Connection, numbers: list[int]) -> list[tuple[
     # The plus signs keep SQLite on the index that has what is grouped in its order.
     inside = f"+kind != '' and +repository in ({','.join('?' * len(numbers))})"
     same = f"select kind, name, version from component where {inside} group by 1, 2, 3 having count(*) > 1"  # noqa: S608
-    shared = "count(*) > 1 and (min(kind) != max(kind) or min(name) != max(name))"
-    uids = f"select uid from component where {inside} group by uid having {shared}"  # noqa: S608
+    # Nearly every uid is there once, which is quickly seen; of the others the versions of one component may share one.
+    doubled = f"select uid as twice from component where {inside} group by uid having count(*) > 1"  # noqa: S608
+    uids = (
+        f"select uid from ({doubled}) join component on uid = twice where {inside} "  # noqa: S608
+        "group by uid having min(kind) != max(kind) or min(name) != max(name)"
+    )
     rows: dict[int, tuple[Any, ...]] = {}
-    for doubled, condition in ((same, "kind = ? and name = ? and version = ?"), (uids, "uid = ?")):
-        for values in connection.execute(doubled, numbers).fetchall():
+    for several, condition in ((same, "kind = ? and name = ? and version = ?"), (uids, "uid = ?")):
+        for values in connection.execute(several, numbers * several.count("+repository")).fetchall():
             sql = f"select {_ROW} from component where {condition} and {inside}"  # noqa: S608
             rows.update((row[0], row) for row in connection.execute(sql, [*values, *numbers]))
     return list(rows.values())

@@ -172,11 +172,13 @@ class Index:
         if known.is_current(connection, afresh=afresh):
             return known
         with self._alone():
-            # Another process may have done it while this one waited.
-            known = state(connection, repository)
-            if not known.is_current(connection, afresh=afresh):
-                known = update(connection, known)
-        return known
+            now = state(connection, repository)
+            if (now.generation, now.revision) != (known.generation, known.revision):
+                # Another process was at it while this one waited; what was seen of the folders is old.
+                known = now
+                if known.is_current(connection, afresh=afresh):
+                    return known
+            return update(connection, known)
 
     def _alone(self) -> AbstractContextManager[None]:
         return _held(self._file.with_suffix(".lock")) if self._file else nullcontext()
