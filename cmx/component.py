@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cmx.errors import ComponentInvalid, UsageError, nearest
+from cmx import own_files
+from cmx.errors import UsageError, nearest
 from cmx.reference import COMPONENT_FILE, COMPONENT_KINDS, Reference
 from cmx.schema import invalid, parse_yaml, read_text, validate
 
@@ -53,38 +52,18 @@ class Component:
 
         Raises ComponentInvalid for a symbolic link that leaves the folder.
         """
-        total = hashlib.sha256()
-        for path in self.files():
-            total.update(path.relative_to(self.folder).as_posix().encode() + b"\0")
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-        return total.hexdigest()
+        return own_files.digest(self.folder)
 
     def files(self) -> Iterator[Path]:
         """The component's own files, sorted; not caches, hidden files, or components inside."""
-        for folder, folders, names in os.walk(self.folder):
-            here = Path(folder)
-            folders[:] = sorted(name for name in folders if not _skipped(name) and not (here / name / FILE).is_file())
-            for name in (*names, *(name for name in folders if (here / name).is_symlink())):
-                self.inside((here / name).relative_to(self.folder).as_posix())
-            yield from sorted(here / name for name in names if not _skipped(name))
+        return own_files.own_files(self.folder)
 
     def inside(self, relative: str) -> Path:
         """The path of one of the component's files.
 
         Raises ComponentInvalid when it leaves the folder, by ``..``, by being absolute or by a symbolic link.
         """
-        path = self.folder / relative
-        home = self.folder.resolve()
-        if Path(relative).is_absolute() or not path.resolve().is_relative_to(home):
-            raise ComponentInvalid(
-                f"{self.file}: {relative} leads out of the component's folder",
-                hint="keep every file of a component inside its folder",
-            )
-        return path
-
-
-def _skipped(name: str) -> bool:
-    return name.startswith(".") or name == "__pycache__"
+        return own_files.inside(self.folder, relative)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from cmx.errors import UsageError
 
@@ -21,8 +21,7 @@ _PATTERN = re.compile(
 )
 
 
-@dataclass(frozen=True, order=True)
-class Reference:
+class Reference(NamedTuple):  # not a dataclass: see Settings
     """``kind/name``, with an optional variant and an optional range of versions (PEP 440 specifiers).
 
     In ``model/…``, ``dataset/…``, ``action/…``, ``workflow/…`` and ``software-detect/…`` the version is the
@@ -98,6 +97,8 @@ def admits(specifier: str, version: str) -> bool:
     A version that is not PEP 440 (of a tool) is compared by its leading numbers: "14.0.6-debian" as 14.0.6.
     A pre-release is held only by a range that names one, or by a range of exactly it.
     """
+    if not specifier and _RELEASE.fullmatch(version):
+        return True  # and packaging needs not be imported to say so
     comparable = version_key(version)
     if comparable.is_prerelease and not _names_prerelease(specifier):
         return False
@@ -111,6 +112,7 @@ def _names_prerelease(specifier: str) -> bool:
     return any(version_key(p.version.removesuffix(".*")).is_prerelease for p in parts if p.operator != "!=")
 
 
+_RELEASE = re.compile(r"\d+(?:\.\d+)*")
 _LEADING_NUMBERS = re.compile(r"\D*(\d+(?:\.\d+)*)")
 
 

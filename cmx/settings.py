@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 SCHEMA_FOLDER = Path(__file__).parent / "schemas"
 """The JSON Schemas that come with cmx."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):  # not a dataclass: 'cmx list' and 'cmx find' do without importing dataclasses
     """The folders of one cmx home. Everything that cmx writes lies below ``home``."""
 
     home: Path

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):  # not a dataclass: see Settings
     """The document, the same as text, and the exit code."""
 
-    document: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = MappingProxyType({})
     text: str = ""
     exit_code: int = 0
 

@@ -6,6 +6,7 @@ import argparse
 
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
+from cmx.own_files import digest
 from cmx.repository import Catalog
 
 
@@ -16,13 +17,15 @@ def configure(parser: Parser, arguments: list[str]) -> None:
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """The component's own words, with its place."""
-    component = Catalog.default().look_up(arguments.reference)
+    catalog = Catalog.default()
+    entry = catalog.entry(arguments.reference)
+    hashed = digest(entry.file.parent)
     document = {
-        "reference": component.reference,
-        "file": str(component.file),
-        "repository": component.repository,
-        "digest": component.digest,
-        "component": dict(component.document),
+        "reference": entry.reference,
+        "file": str(entry.file),
+        "repository": entry.repository,
+        "digest": hashed,
+        "component": catalog.document(entry),
     }
-    head = f"{component.reference}   {component.repository}   {component.file}\ndigest {component.digest}\n"
-    return Answer(document, head + "\n" + component.file.read_text(encoding="utf-8"))
+    head = f"{entry.reference}   {entry.repository}   {entry.file}\ndigest {hashed}\n"
+    return Answer(document, head + "\n" + entry.file.read_text(encoding="utf-8"))

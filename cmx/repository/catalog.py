@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cmx.errors import CmxError, ComponentError, ComponentNotFound, UsageError, nearest
 from cmx.reference import COMPONENT_KINDS, Reference, contradiction, version_key
@@ -122,32 +122,47 @@ class Catalog:
 
     def versions(self, reference: Reference) -> list[Component]:
         """Every component that the reference admits, newest first."""
-        found = self._looked_at(Query(kind=reference.kind, name=reference.name))
-        return [self._component(e) for e in found if reference.admits(e.version)]
+        return [self._component(entry) for entry in self._admitted(reference)]
 
     def find(self, reference: Reference) -> Component:
         """The newest component that the reference admits. Raises ComponentNotFound with the nearest name."""
-        found = self.versions(reference)
+        return self._component(self._newest(reference))
+
+    def _newest(self, reference: Reference) -> Entry:
+        found = self._admitted(reference)
         if found:
             return found[0]
         raise self._not_found(reference)
+
+    def _admitted(self, reference: Reference) -> list[Entry]:
+        found = self._looked_at(Query(kind=reference.kind, name=reference.name))
+        return [entry for entry in found if reference.admits(entry.version)]
 
     def look_up(self, text: str) -> Component:
         """The component that a user means: ``kind/name``, with a range, a name that only one kind has, or a uid.
 
         Raises ComponentNotFound, or UsageError for what is no reference.
         """
+        return self._component(self.entry(text))
+
+    def entry(self, text: str) -> Entry:
+        """As look_up, what the index knows of it."""
         if "/" in text:
-            return self.find(Reference.parse(text))
-        if component := self.by_uid(text):
-            return component
+            return self._newest(Reference.parse(text))
+        if by_uid := self._looked_at(Query(uid=text)):
+            return by_uid[0]
         name = Reference.parse(text, kind=COMPONENT_KINDS[0]).name
         kinds = list(dict.fromkeys(entry.kind for entry in self.query(Query(name=name))))
         if not kinds:
             raise ComponentNotFound(f"there is no component {text!r}", hint=near(text, self.names()))
         if len(kinds) > 1:
             raise ComponentNotFound(f"{text!r} may be several", hint=" or ".join(f"{kind}/{text}" for kind in kinds))
-        return self.find(Reference.parse(text, kind=kinds[0]))
+        return self._newest(Reference.parse(text, kind=kinds[0]))
+
+    def document(self, entry: Entry) -> dict[str, Any]:
+        """The whole component.yaml."""
+        document: dict[str, Any] = json.loads(self._index.document(entry))
+        return document
 
     def mentions(self, key: str) -> list[str]:
         """The components that ask for ``kind/name``, as their files have it."""

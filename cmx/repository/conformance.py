@@ -10,7 +10,8 @@ from pathlib import Path
 from cmx.component import FILE, Action, Component, Dataset, Model, Workflow, load
 from cmx.errors import CmxError, nearest
 from cmx.reference import Reference
-from cmx.repository.catalog import Catalog
+from cmx.repository.catalog import Catalog, near
+from cmx.repository.query import Query
 from cmx.repository.repository import REPOSITORY_FILE, Repository
 from cmx.schema import validate_value
 
@@ -85,8 +86,8 @@ def _path(component: Component) -> Iterator[Fault]:
 
 
 def _uid(component: Component, catalog: Catalog) -> Iterator[Fault]:
-    for entry in catalog.entries():
-        if entry.uid == component.uid and entry.key != component.key:
+    for entry in catalog.query(Query(uid=component.uid)):
+        if entry.key != component.key:
             yield _fault(
                 component,
                 f"uid {entry.uid} belongs to {entry.key} ({entry.file})",
@@ -119,9 +120,9 @@ def _named_files(component: Component) -> Iterator[str]:
 def _references(component: Component, catalog: Catalog) -> Iterator[Fault]:
     for reference in _needed(component):
         kind = "software-detect" if reference.kind == "software" else reference.kind
-        names = {entry.name for entry in catalog.entries(kind)}
-        if reference.name not in names:
-            yield _fault(component, f"{reference} is in no repository of the catalog", nearest(reference.name, names))
+        if not catalog.query(Query(kind=kind, name=reference.name)):
+            hint = near(reference.name, catalog.names(kind))
+            yield _fault(component, f"{reference} is in no repository of the catalog", hint)
 
 
 def _needed(component: Component) -> Iterator[Reference]:

@@ -7,12 +7,14 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from cmx.reference import COMPONENT_KINDS
 from cmx.repository.tables import has_words
 
 _COLUMNS = "c.id, c.repository, c.path, c.kind, c.name, c.version, c.uid, c.tags, c.description, c.error, c.hint"
 _WORD = re.compile(r"[^\W_]+")
 
 Part = tuple[str, Sequence[Any]]
+Row = tuple[Any, ...]
 
 
 class Query(NamedTuple):  # defined in a seventh of a dataclass's time, which every command would pay
@@ -31,13 +33,51 @@ class Query(NamedTuple):  # defined in a seventh of a dataclass's time, which ev
     platform: str = ""
 
 
-def found(connection: sqlite3.Connection, query: Query, repositories: Sequence[int]) -> list[tuple[Any, ...]]:
+def found(connection: sqlite3.Connection, query: Query, repositories: Sequence[int]) -> list[Row]:
     """The rows of the components that are asked for, by kind and name; neither broken nor hidden ones."""
-    rows = _found(connection, query, repositories, has_words(connection))
-    if not rows and query.words:
-        # Nothing begins so: perhaps a name holds it, as efficientnet holds "net".
-        rows = _found(connection, query, repositories, None)
-    return rows
+    if not query.words:
+        return _found(connection, query, repositories, False)
+    rows: list[Row] = []
+    if any(map(_parts, query.words)):
+        rows = _by_words(connection, query, repositories)
+    # Where nothing begins so, perhaps a name holds it, as efficientnet holds "net".
+    return rows or _found(connection, query, repositories, None)
+
+
+def _by_words(connection: sqlite3.Connection, query: Query, repositories: Sequence[int]) -> list[Row]:
+    if not has_words(connection):
+        return _found(connection, query, repositories, False)
+    parts = list(dict.fromkeys(part for word in query.words for part in _parts(word)))
+    common = [part for part in parts if _is_common(connection, part)]
+    if len(common) == len(parts):
+        return _found(connection, query._replace(words=tuple(parts)), repositories, True)
+    # A word that is nearly everywhere is quicker looked for in the few rows that have the others.
+    rare = tuple(part for part in parts if part not in common)
+    rows = _found(connection, query._replace(words=rare), repositories, True)
+    patterns = [re.compile(rf"(?<![^\W_]){re.escape(_folded(part))}") for part in common]
+    return [row for row in rows if all(p.search(_folded(" ".join((row[3], row[4], row[7], row[8])))) for p in patterns)]
+
+
+def _is_common(connection: sqlite3.Connection, part: str) -> bool:
+    count = f"select count(*) from (select 1 from words where words match ? limit {_COMMON})"  # noqa: S608
+    return int(connection.execute(count, [f'"{part}"']).fetchone()[0]) == _COMMON
+
+
+_COMMON = 1000
+
+
+def _folded(text: str) -> str:
+    """Text without case and accents, as the index has it."""
+    if text.isascii():
+        return text.lower()
+    import unicodedata
+
+    return "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+
+
+def _parts(word: str) -> list[str]:
+    """What a word is made of, as the index has it: letters and digits."""
+    return _WORD.findall(word)
 
 
 def names(connection: sqlite3.Connection, kind: str, repositories: Sequence[int]) -> list[str]:
@@ -48,9 +88,7 @@ def names(connection: sqlite3.Connection, kind: str, repositories: Sequence[int]
     return [row[0] for row in connection.execute(sql, [kind, *repositories])]
 
 
-def mentioned(
-    connection: sqlite3.Connection, texts: Sequence[str], repositories: Sequence[int]
-) -> list[tuple[Any, ...]]:
+def mentioned(connection: sqlite3.Connection, texts: Sequence[str], repositories: Sequence[int]) -> list[Row]:
     """The rows of the components whose documents hold one of ``texts``, with the name that it ends with at its end."""
     places = ",".join("?" * len(repositories))
     held = [text + end for text in texts for end in ('"', "[", "<", ">", "=", "!", "~", " ")]
@@ -64,17 +102,18 @@ def mentioned(
 
 def _found(
     connection: sqlite3.Connection, query: Query, repositories: Sequence[int], by_words: bool | None
-) -> list[tuple[Any, ...]]:
+) -> list[Row]:
     wanted = _wanted(connection, query)
     source, given = _source(query, wanted, by_words)
     parts: list[Part] = [
         *(((f"c.{key} = ?"), [value]) for key in ("kind", "name", "uid") if (value := getattr(query, key))),
+        *([(f"c.kind in ({','.join('?' * len(COMPONENT_KINDS))})", COMPONENT_KINDS)] if query.name else []),
         # The plus signs keep SQLite from choosing an index by what nearly every row meets.
         ("+c.kind != ''", []),
         (f"+c.repository in ({','.join('?' * len(repositories))})", repositories),
         ("c.id not in (select component from hidden where repositories = ?)", [",".join(map(str, repositories))]),
         *_labels(query, wanted[1:]),
-        *_words(query.words, by_words),
+        *(_words(query.words, by_words) if query.words and (wanted or not by_words) else ()),
     ]
     condition = " and ".join(sql for sql, _ in parts)
     values = [*given, *(value for _, each in parts for value in each)]
@@ -96,12 +135,12 @@ def _wanted(connection: sqlite3.Connection, query: Query) -> list[str]:
 def _source(query: Query, wanted: list[str], by_words: bool | None) -> Part:
     """Where the search begins: at a tag, at the words, or at an index of the components."""
     if wanted:
-        return "(select component as id from label where label = ?) s cross join component c on c.id = s.id", wanted[:1]
-    if query.words and by_words:
-        return "(select rowid as id from words where words match ?) s cross join component c on c.id = s.id", [
-            _match(query.words)
-        ]
-    return "component c", []
+        begin, given = "select component as id from label where label = ?", wanted[0]
+    elif by_words and query.words:
+        begin, given = "select rowid as id from words where words match ?", _match(query.words)
+    else:
+        return "component c", []
+    return f"({begin}) begin cross join component c on c.id = begin.id", [given]
 
 
 def _labels(query: Query, others: Sequence[str]) -> Iterator[Part]:
@@ -117,16 +156,17 @@ def _labels(query: Query, others: Sequence[str]) -> Iterator[Part]:
 
 
 def _words(words: Sequence[str], by_words: bool | None) -> Iterator[Part]:
-    """Conditions for words: looked up as beginnings of words, or (None) looked for inside names."""
+    """Conditions for words: looked up as beginnings of words (True), looked for inside names (None) or everything."""
     if by_words:
-        yield from [("c.id in (select rowid from words where words match ?)", [_match(words)])] if words else []
-        return
-    text = "c.kind || '/' || c.name" if by_words is None else "c.kind || '/' || c.name || c.tags || c.description"
-    for word in words:
-        yield f"instr(lower({text}), ?) > 0", [word.lower()]
+        yield "c.id in (select rowid from words where words match ?)", [_match(words)]
+    elif by_words is None:
+        held = " and ".join(["instr(kind || '/' || name, ?) > 0"] * len(words))
+        yield f"c.id in (select id from component where {held})", [word.lower() for word in words]  # noqa: S608
+    else:
+        text = "lower(c.kind || '/' || c.name || ' ' || c.tags || ' ' || c.description)"
+        yield from ((f"instr({text}, ?) > 0", [word.lower()]) for word in words)
 
 
-def _match(words: Sequence[str]) -> str:
-    """Words as FTS5 has them: each is the beginning of one; what has no letter or digit matches nothing."""
-    parts = [part for word in words for part in (_WORD.findall(word) or ["\N{LATIN SMALL LETTER THORN}" * 9])]
+def _match(parts: Sequence[str]) -> str:
+    """Words as FTS5 has them: each is the beginning of one in the text."""
     return " ".join(f'"{part}"*' for part in parts)

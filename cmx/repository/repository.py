@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.reference import COMPONENT_FILE
 from cmx.repository.heads import Heads
@@ -14,8 +13,7 @@ from cmx.repository.listing import files
 REPOSITORY_FILE = "repo.yaml"
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(NamedTuple):  # not a dataclass: see Settings
     """Where components are looked for. ``folders`` are the parts of ``root`` that hold them; () is all of it.
 
     ``revision`` changes whenever the content does; it is "" where only looking at each file can tell.

@@ -110,6 +110,19 @@ def test_words_are_found_where_sqlite_has_no_full_text_search(
     assert names(catalog(settings, zoo), words=("sounds",)) == ["sounds"]
 
 
+def test_words_that_are_nearly_everywhere_are_looked_for_in_what_has_the_others(
+    settings: Settings, zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cmx.repository.query._COMMON", 2)
+    put(zoo, "datasets/odd", dataset("odd").replace("The dataset odd", "The Ödd-datasets of theatre"))
+    found = catalog(settings, zoo)
+    assert names(found, words=("dataset", "the", "photos")) == ["photos"]
+    assert names(found, words=("The", "dataset")) == ["films", "odd", "photos"]
+    assert names(found, words=("thea", "datasets", "ödd")) == ["odd"]
+    assert names(found, words=("dataset", "odd", "model")) == []
+    assert names(found, words=("efficientnet", "small", "the"), kind="model") == ["efficientnet"]
+
+
 def test_components_are_chosen_by_kind_name_and_uid(settings: Settings, zoo: Path) -> None:
     found = catalog(settings, zoo)
     assert names(found, kind="dataset") == ["films", "photos"]
