@@ -19,17 +19,19 @@ def make_wheel(
     *,
     files: Mapping[str, bytes] | None = None,
     requires: Sequence[str] = (),
+    tag: str = "py3-none-any",
 ) -> Path:
     """A wheel that installs ``files`` (by default one module named as the package)."""
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {need}\n" for need in requires)
     content = dict(files or {f"{name}.py": f"version = {version!r}\n".encode()})
     content[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}".encode()
-    content[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    wheel_facts = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n"
+    content[f"{info}/WHEEL"] = wheel_facts.encode()
     record = [f"{path},sha256={_record_hash(data)},{len(data)}" for path, data in content.items()]
     content[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    wheel = folder / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as archive:
         for path, data in content.items():
             archive.writestr(zipfile.ZipInfo(path), data)  # with a fixed date: same content, same sha256

