@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmx import __version__
 from cmx.errors import CmxError, RunError, UsageError, error_document, nearest
@@ -14,8 +14,10 @@ from cmx.reporter import Reporter
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, Request
 from cmx.resolver.planner import make_plan, narrowed
-from cmx.results import Database, Result
-from cmx.runner import LocalMachine, Options, run_plan
+
+if TYPE_CHECKING:
+    from cmx.results import Result
+    from cmx.runner import Options
 
 WORKFLOW = "workflow/image-classification"
 """What an action runs on when no workflow is named."""
@@ -58,6 +60,8 @@ def resolve_request(
     reporter: Reporter | None = None,
 ) -> Plan:
     """As ``resolve``, for a request that is a document already."""
+    from cmx.runner import LocalMachine
+
     machine = LocalMachine(catalog.settings, host=host, offline=offline, reporter=reporter)
     if request.target:
         own = check_target(request.target) == machine.platform
@@ -80,6 +84,8 @@ def run(
     Raises UsageError for an action or a parameter that is not there, what provisioning raises, and Interrupted; a
     step that fails is in the result's ``status`` and ``error``.
     """
+    from cmx.runner import run_plan
+
     catalog = catalog or Catalog.default()
     if action or parameters or seed is not None:
         before = plan.request
@@ -121,6 +127,8 @@ def access_or_raise(request: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"unknown key {unknown!r}", hint=nearest(unknown, keys))
     if look_up:
         return look_up(request)
+    from cmx.runner import Options
+
     catalog, offline = Catalog.default(), bool(request.get("offline", False))
     plan = resolve(
         catalog,
@@ -185,6 +193,8 @@ def _show(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _results(request: Mapping[str, Any]) -> dict[str, Any]:
+    from cmx.results import Database
+
     database = Database(Catalog.default().settings)
     if "id" in request:
         return {"result": database.get(str(request["id"])).document()}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx import own_files
 from cmx.errors import UsageError, nearest
@@ -66,8 +66,7 @@ class Component:
         return own_files.inside(self.folder, relative)
 
 
-@dataclass(frozen=True)
-class Conversion:
+class Conversion(NamedTuple):
     """How a variant is made from another: a function in this component, or in the one that ``recipe`` names."""
 
     entry: str
@@ -75,16 +74,14 @@ class Conversion:
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class OnDisk:
+class OnDisk(NamedTuple):
     """Data that somebody put on the machine: globs of where it may lie, and files that must be inside."""
 
     paths: tuple[str, ...]
     markers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(NamedTuple):
     """One form of a model: fetched from a source, converted from another variant, or found on the machine."""
 
     name: str
@@ -112,8 +109,7 @@ class Dataset(Component):
     detect: OnDisk | None = None
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(NamedTuple):
     """Where to look: patterns of file names on PATH, globs of folders beyond it.
 
     ``files`` are patterns of files that are never started (libraries, headers); they are looked for in ``paths`` only.
@@ -124,8 +120,7 @@ class Search:
     files: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     """One command and one regular expression that give a version.
 
     ``target`` is a command that prints a target; ``target_name`` an expression that reads it off the file's name.
@@ -137,16 +132,14 @@ class Probe:
     target_name: str = ""
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """An expression that finds a version in a file beside the one found ("" reads the path of that one)."""
 
     version: str
     file: str = ""
 
 
-@dataclass(frozen=True)
-class InstallRule:
+class InstallRule(NamedTuple):
     """One way to install: by an installer (``with_``), or a hint that is printed and never run.
 
     ``recipe`` is what else the rule says, for its installer: ``url``, ``sha256``, ``commit``, ``build`` …
@@ -157,7 +150,7 @@ class InstallRule:
     with_: str = ""
     package: str = ""
     hint: str = ""
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -210,8 +203,7 @@ class Action(Component):
         return {role: Reference.parse(need) for role, need in self.requires.items() if "/" in need}
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of a workflow: an action with fixed parameters, after the steps it needs."""
 
     id: str

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 TEXT_LIMIT = 4096
 LINE_LIMIT = 250
@@ -54,8 +53,7 @@ class _Refused(Exception):
     """An expression that cannot be judged."""
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """The states that a part of an expression can begin and end with, and whether it may match nothing."""
 
     empty: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -97,12 +98,38 @@ def admits(specifier: str, version: str) -> bool:
     A version that is not PEP 440 (of a tool) is compared by its leading numbers: "14.0.6-debian" as 14.0.6.
     A pre-release is held only by a range that names one, or by a range of exactly it.
     """
-    if not specifier and _RELEASE.fullmatch(version):
-        return True  # and packaging needs not be imported to say so
+    parts = clauses(specifier)
+    if _RELEASE.fullmatch(version) and all(map(_PLAIN.fullmatch, parts)):
+        return all(_holds(part, version) for part in parts)  # and packaging needs not be imported to say so
     comparable = version_key(version)
     if comparable.is_prerelease and not _names_prerelease(specifier):
         return False
     return not specifier or bool(_specifier_set(specifier).contains(comparable, prereleases=True))
+
+
+_OPERATIONS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+def _holds(part: str, version: str) -> bool:
+    """Whether a plain part of a range (``>=1.17``) holds a release: PEP 440 compares these as numbers."""
+    sign = part[:2] if part[1] == "=" else part[0]
+    return bool(_OPERATIONS[sign](_numbers(version), _numbers(part[len(sign) :])))
+
+
+@lru_cache(maxsize=65536)
+def _numbers(release: str) -> tuple[int, ...]:
+    """A release's numbers, without the zeros at its end: 1.0 is 1."""
+    numbers = [int(number) for number in release.split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +139,7 @@ def _names_prerelease(specifier: str) -> bool:
     return any(version_key(p.version.removesuffix(".*")).is_prerelease for p in parts if p.operator != "!=")
 
 
-_RELEASE = re.compile(r"\d+(?:\.\d+)*")
+_RELEASE = re.compile(r"\d+(?:\.\d+)*", re.ASCII)
 _LEADING_NUMBERS = re.compile(r"\D*(\d+(?:\.\d+)*)")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,5 +90,5 @@ def _data(catalog: Catalog, wanted: list[Reference], detector: Detector) -> Iter
 
 
 def _under(name: str, detection: Detection) -> Detection:
-    findings = tuple(replace(finding, name=name) for finding in detection.findings)
-    return replace(detection, name=name, findings=findings)
+    findings = tuple(finding._replace(name=name) for finding in detection.findings)
+    return detection._replace(name=name, findings=findings)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from dataclasses import asdict
 from datetime import datetime, timezone
 
 from cmx.cli.answer import Answer, table
@@ -45,7 +44,7 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
 
 def _verify(store: Store, repair: bool) -> Answer:
     found = store.verify(repair=repair)
-    findings = [{**asdict(each), "path": str(each.path)} for each in found.findings]
+    findings = [{**each._asdict(), "path": str(each.path)} for each in found.findings]
     lines = [f"{each.kind}: {each.path}: {each.why}{' (removed)' if each.repaired else ''}" for each in found.findings]
     lines.append(f"{found.checked} entries, {_size(found.size)} hashed, {len(findings)} wrong")
     if not found.ok:
@@ -82,7 +81,7 @@ def _listed(entries: list[Entry] | tuple[Entry, ...]) -> str:
 
 
 def _document(entry: Entry) -> dict[str, object]:
-    return {**asdict(entry), "path": str(entry.path)}
+    return {**entry._asdict(), "path": str(entry.path)}
 
 
 def _time(seconds: float) -> str:

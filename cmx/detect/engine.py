@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from cmx.component import Dataset, Model, Search, SoftwareDetect
@@ -151,7 +150,7 @@ class Detector:
 
     def _tool_at(self, component: SoftwareDetect, path: Path) -> Detection:
         candidates = self._candidates_in(component, path) if path.is_dir() else [self._named(path)]
-        fresh = [replace(candidate, steady=False) for candidate in candidates]
+        fresh = [candidate._replace(steady=False) for candidate in candidates]
         try:
             questions = [tools.question(component, candidate) for candidate in fresh]
         except tools.Unclear as error:
@@ -220,7 +219,7 @@ class Detector:
     def _package_at(self, component: SoftwareDetect, path: Path) -> Detection:
         places = (path / "bin" / "python3", path / "bin" / "python", path / "Scripts" / "python.exe")
         path = next((place for place in places if place.exists()), path)
-        interpreter = self._interpreter_of(replace(self._named(path), steady=False))
+        interpreter = self._interpreter_of(self._named(path)._replace(steady=False))
         detection = _packages(component, [interpreter])
         if not detection.findings:
             reasons = "".join(f" ({skipped})" for skipped in detection.skipped)

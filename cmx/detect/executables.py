@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from cmx.component import Search
 from cmx.detect.finding import Identity, Skipped, place_of
@@ -18,8 +18,7 @@ from cmx.detect.shims import NotUsable, changes_unseen, follow, refuse
 _SMALL = 1024
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A file that may be what is looked for. ``steady`` says that an executable's answer may be kept while it stays.
 
     ``is_file`` says that it is never started.

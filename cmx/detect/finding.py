@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,7 @@ class Identity:
         return cls(path, found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns, found.st_dev)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A piece of software that is here, in a version that was read from it.
 
     ``path`` is the executable, the library or header that was found, or a Python package's metadata folder; of data it
@@ -53,8 +53,7 @@ class Finding:
         return Identity.of(self.identity.path) == self.identity
 
 
-@dataclass(frozen=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A place that looked right, and why it is not a finding."""
 
     path: Path
@@ -64,8 +63,7 @@ class Skipped:
         return f"{self.path}: {self.reason}"
 
 
-@dataclass(frozen=True)
-class Detection:
+class Detection(NamedTuple):
     """All findings of one piece of software, in the order of preference, and all that was skipped."""
 
     name: str

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.component import Search
 from cmx.detect.executables import Candidate
@@ -28,8 +27,7 @@ print(json.dumps({"version": platform.python_version(), "implementation": sys.im
 _FIELDS = frozenset({"version", "implementation", "prefix", "base_prefix", "platform", "site"})
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python that a worker can run on. ``site`` are its package folders, in the order of import.
 
     ``path`` is the executable, not resolved: a virtual environment's is a link to another one. ``platform`` is

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cmx.detect.finding import Skipped
 
@@ -14,8 +14,7 @@ _HEAD = 8192
 _ENDINGS = (".dist-info", ".egg-info")
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """An installed distribution: its normalised name, its version, its metadata folder (or file) and file."""
 
     name: str

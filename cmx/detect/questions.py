@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.detect.cache import Answer, AnswerCache
 from cmx.detect.executables import Candidate
@@ -14,8 +13,7 @@ from cmx.detect.probe import ProbeFailed, Prober
 _AT_ONCE = 8
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """Commands to run, and how to read what they print into an answer that has all of ``fields``.
 
     ``name`` stands for everything that makes the answer what it is, apart from the executable.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cmx.host.accelerators import Accelerator
-from cmx.host.description import Description, Field, Unavailable, describe
 from cmx.host.machine import Host
-from cmx.host.noise import Noise, NoiseMonitor
 from cmx.host.targets import TARGETS, check_target, target_of
+from cmx.lazy import exports
+
+if TYPE_CHECKING:
+    from cmx.host.description import Description, Field, Unavailable, describe
+    from cmx.host.noise import Noise, NoiseMonitor
 
 __all__ = [
     "TARGETS",
@@ -21,3 +26,8 @@ __all__ = [
     "describe",
     "target_of",
 ]
+
+__getattr__ = exports(
+    __name__,
+    {"description": ("Description", "Field", "Unavailable", "describe"), "noise": ("Noise", "NoiseMonitor")},
+)

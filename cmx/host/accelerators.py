@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.host.tree import Missing, Tree
 
@@ -14,8 +13,7 @@ DRM = "/sys/class/drm"
 PCI_VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
 
 
-@dataclass(frozen=True)
-class Accelerator:
+class Accelerator(NamedTuple):
     """One device; ``driver`` is "" where the device is seen but no driver says its version."""
 
     vendor: str

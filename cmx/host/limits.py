@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from cmx.host.tree import Missing, Tree
 
@@ -50,8 +50,7 @@ def memory_limit(tree: Tree) -> tuple[float | str, str]:
     return _tightest(tree, "memory", _memory_quota)
 
 
-@dataclass(frozen=True)
-class _Mount:
+class _Mount(NamedTuple):
     """A mounted hierarchy: where, which of its folders lies there, and the controllers ("" for version 2)."""
 
     point: str

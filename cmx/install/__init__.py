@@ -1,20 +1,24 @@
 """Getting what is missing: Python packages, environments, tools, and the files of models and datasets."""
 
-from cmx.install.environment import build_environment, find_interpreter
-from cmx.install.lock import lock_packages
-from cmx.install.rules import install_hint, install_rule, rules_for
-from cmx.install.sources import Fetched, describe_source, fetch, held, stored
-from cmx.install.target import fetch_packages
-from cmx.install.tools import describe_install, install_tool, mark_tool_used, tool_folders, tool_held
-from cmx.install.uv import Refused
-from cmx.install.versions import Availability, available_versions, versions_of
-from cmx.store import Environment, Package
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cmx.lazy import exports
+
+if TYPE_CHECKING:
+    from cmx.install.environment import build_environment, find_interpreter
+    from cmx.install.lock import lock_packages
+    from cmx.install.rules import install_hint, install_rule, rules_for
+    from cmx.install.sources import Fetched, describe_source, fetch, held, stored
+    from cmx.install.target import fetch_packages
+    from cmx.install.tools import describe_install, install_tool, mark_tool_used, tool_folders, tool_held
+    from cmx.install.uv import Refused
+    from cmx.install.versions import Availability, available_versions, versions_of
 
 __all__ = [
     "Availability",
-    "Environment",
     "Fetched",
-    "Package",
     "Refused",
     "available_versions",
     "build_environment",
@@ -35,3 +39,17 @@ __all__ = [
     "tool_held",
     "versions_of",
 ]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "environment": ("build_environment", "find_interpreter"),
+        "lock": ("lock_packages",),
+        "rules": ("install_hint", "install_rule", "rules_for"),
+        "sources": ("Fetched", "describe_source", "fetch", "held", "stored"),
+        "target": ("fetch_packages",),
+        "tools": ("describe_install", "install_tool", "mark_tool_used", "tool_folders", "tool_held"),
+        "uv": ("Refused",),
+        "versions": ("Availability", "available_versions", "versions_of"),
+    },
+)

@@ -12,20 +12,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 # A later section wins over an earlier one, whole: pip does not join the values of two sections.
 _SECTIONS = ("global", "install", ":env:")
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
 
-@dataclass(frozen=True)
-class PipConfiguration:
+class PipConfiguration(NamedTuple):
     """What pip was told: each option's words, by its long name without dashes in front."""
 
-    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    options: Mapping[str, tuple[str, ...]] = {}
 
     def index_arguments(self, environ: Mapping[str, str]) -> tuple[str, ...]:
         """uv's arguments for where packages come from. What does not exist on disk is left out: uv would fail."""

@@ -10,8 +10,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cmx.errors import StoreError, Unavailable
 from cmx.files import write_atomically
@@ -24,8 +24,7 @@ _AVAILABLE = re.compile(r"^Available versions: (.+)$", re.MULTILINE)
 _NETWORK = re.compile(r"connection broken|Retrying|timed out|SSLError|HTTP error|Network is unreachable", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Availability:
+class Availability(NamedTuple):
     """The versions of several packages, newest first, and the packages about which no index could be asked."""
 
     versions: Mapping[str, tuple[str, ...]]

@@ -1,6 +1,7 @@
-"""The engine below the solver: python-sat where it can be imported, and else a small search in pure Python.
+"""The engine below the solver: python-sat, or a small search in pure Python.
 
-Both decide sets of clauses exactly; the search is for problems of a few thousand clauses.
+Both decide sets of clauses exactly. The search is for problems so small that importing python-sat would take longer,
+and for machines that have none; it is good for a few thousand clauses.
 """
 
 from __future__ import annotations
@@ -33,8 +34,18 @@ class Engine(Protocol):
         """Free what the engine holds."""
 
 
+_FEW = 200
+"""Clauses that the search decides in about a millisecond; importing python-sat takes some twenty."""
+
+
 def start(clauses: Iterable[Clause]) -> Engine:
-    """An engine that has the clauses."""
+    """An engine that has the clauses: python-sat, but for few clauses or where it cannot be imported."""
+    clauses = list(clauses)
+    return Search(clauses) if len(clauses) <= _FEW else python_sat(clauses)
+
+
+def python_sat(clauses: Iterable[Clause]) -> Engine:
+    """An engine that has the clauses: python-sat where it can be imported."""
     try:
         from pysat.solvers import Minisat22
     except ImportError:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cmx.reference import admits, clauses
 
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     from cmx.resolver.candidate import Candidate
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(NamedTuple):
     """One thing that must be chosen; the empty string and the empty sets mean "any"."""
 
     name: str
@@ -39,12 +37,12 @@ class Requirement:
         """Each limit, in words, with the requirement that is left when this limit alone is lifted."""
         parts = clauses(self.specifier)
         found = [
-            (f"{self.name}{part}", replace(self, specifier=",".join(p for p in parts if p != part))) for part in parts
+            (f"{self.name}{part}", self._replace(specifier=",".join(p for p in parts if p != part))) for part in parts
         ]
         if self.variants:
-            found.append((f"{self.name}[{'|'.join(sorted(self.variants))}]", replace(self, variants=frozenset())))
+            found.append((f"{self.name}[{'|'.join(sorted(self.variants))}]", self._replace(variants=frozenset())))
         if self.places:
-            found.append((f"{self.name} at {' or '.join(sorted(self.places))}", replace(self, places=frozenset())))
+            found.append((f"{self.name} at {' or '.join(sorted(self.places))}", self._replace(places=frozenset())))
         return found
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cmx.reference import contradiction
 from cmx.resolver.candidate import Candidate
@@ -25,16 +26,14 @@ _ALTERNATIVES = 2
 """How many better candidates that were not chosen are explained, for each name."""
 
 
-@dataclass(frozen=True)
-class Alternative:
+class Alternative(NamedTuple):
     """A candidate that was not chosen, and why not."""
 
     candidate: Candidate
     why_not: str
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The candidate chosen for one name, why, and the nearest alternatives."""
 
     candidate: Candidate

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cmx.component import Component, Dataset, Model, SoftwareDetect, Variant
 from cmx.errors import ComponentNotFound, nearest
@@ -29,8 +29,7 @@ NEW = "new"
 WORKER_PYTHON = "3.9"
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Somewhere that Python packages are: an interpreter with what is installed for it, by normalised name.
 
     ``name`` is what explanations call it. ``digest`` and ``lock`` are a stored environment's; ``interpreter`` is the
@@ -46,8 +45,7 @@ class Place:
     lock: tuple[Package, ...] = ()
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A tool that was detected; ``target`` is the triple or the architecture that it is for, where it has one."""
 
     version: str

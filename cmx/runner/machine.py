@@ -10,7 +10,6 @@ from typing import Any
 from cmx.component import Component, Dataset, Model, SoftwareDetect
 from cmx.detect import Detector
 from cmx.host import Host
-from cmx.install import Refused, held, lock_packages, versions_of
 from cmx.reporter import Reporter
 from cmx.resolver.candidate import Source
 from cmx.resolver.locking import Refusal
@@ -59,15 +58,21 @@ class LocalMachine:
 
     def versions(self, packages: Sequence[str], platform: str = "") -> Mapping[str, Sequence[str]]:
         """What package indexes offer. Raises Unavailable, naming every package that could not be asked for."""
+        from cmx.install import versions_of
+
         found = versions_of(packages, settings=self._settings, platform=platform, offline=self._offline)
         return found.require()
 
     def held(self, source: Mapping[str, object]) -> bool:
         """Whether a source's files seem to be in the store."""
+        from cmx.install import held
+
         return held(source, store=self._store)
 
     def lock(self, requirements: Sequence[str], python: str, platform: str = "") -> Sequence[Package]:
         """The closure, with hashes. Raises Refusal or Unavailable."""
+        from cmx.install import Refused, lock_packages
+
         try:
             return lock_packages(
                 requirements,

@@ -15,9 +15,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.errors import Interrupted, WorkerCrashed, WorkerOutOfMemory, WorkerTimeout
 from cmx.files import write_atomically
@@ -39,8 +38,7 @@ _MEMORY_WORDS = (
 Document = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What a worker may use: seconds of wall time, bytes of memory (None: all there is)."""
 
     seconds: float

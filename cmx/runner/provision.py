@@ -10,9 +10,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.component import Component, SoftwareDetect
 from cmx.detect import Detector, Finding
@@ -31,16 +30,14 @@ from cmx.store import Artefact, Store, key_of
 Document = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Provided:
+class Provided(NamedTuple):
     """Files that are there: a file or a folder, and a digest of their bytes."""
 
     path: Path
     digest: str
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """What a job left: its products by name, and one line on what it did."""
 
     products: Mapping[str, Path]

@@ -10,9 +10,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.errors import StoreError
 from cmx.files import disk_failures
@@ -28,8 +27,7 @@ Build = Callable[[Path], Mapping[str, Any]]
 OnWait = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class ArtefactFile:
+class ArtefactFile(NamedTuple):
     """One file of an artefact; ``name`` is relative to the artefact's folder, with forward slashes."""
 
     name: str
@@ -37,8 +35,7 @@ class ArtefactFile:
     size: int
 
 
-@dataclass(frozen=True)
-class Artefact:
+class Artefact(NamedTuple):
     """A derived folder whose files were verified when this was made. ``links`` are names and where they lead."""
 
     key: str

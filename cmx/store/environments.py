@@ -7,8 +7,6 @@ request (``damages``, every byte).
 
 from __future__ import annotations
 
-import base64
-import csv
 import json
 import os
 import re
@@ -16,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.errors import StoreError
 from cmx.files import disk_failures
@@ -44,8 +42,7 @@ class Package:
         return f"{self.name}=={self.version}"
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python: what its version and binary interface are, and where its base executable lies."""
 
     executable: Path
@@ -59,8 +56,7 @@ class Interpreter:
         return ".".join(self.version.split(".")[:2])
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """A complete environment; ``lock`` is what it was built from."""
 
     digest: str
@@ -231,6 +227,8 @@ def damaged_records(dist_info: Path) -> Iterator[str]:
     if not record.is_file():
         yield f"{dist_info.name}/RECORD"
         return
+    import csv
+
     with record.open(newline="", encoding="utf-8") as stream:
         for row in csv.reader(stream):
             if len(row) > 1 and row[1].startswith("sha256=") and not _matches(dist_info.parent / row[0], row[1][7:]):
@@ -242,6 +240,8 @@ def _matches(path: Path, expected: str) -> bool:
         found = bytes.fromhex(sha256_of(path))
     except OSError:
         return False
+    import base64
+
     return base64.urlsafe_b64encode(found).rstrip(b"=").decode() == expected.rstrip("=")
 
 
@@ -270,7 +270,7 @@ def _write_manifest(
         "schema": SCHEMA,
         "digest": digest,
         "created": time.time(),
-        "python": {**asdict(interpreter), "executable": str(base)},
+        "python": {**interpreter._asdict(), "executable": str(base)},
         "site": site.relative_to(folder).as_posix(),
         "packages": entries,
         "installer": installer,

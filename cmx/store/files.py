@@ -9,8 +9,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cmx.errors import HashMismatch, StoreError
 from cmx.files import disk_failures
@@ -22,8 +22,7 @@ SCHEMA = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class StoredFile:
+class StoredFile(NamedTuple):
     """A file of the store: its bytes were those of ``sha256`` when this was made."""
 
     sha256: str

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cmx.store.derived import Derived, intact
 from cmx.store.environments import MANIFEST, read_manifest
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from cmx.store.store import Store
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing that the store holds. ``key`` is a sha256, the key of a derived folder, or a digest.
 
     ``size`` is in bytes as files report them (environments share theirs with the installer's cache by hard
@@ -34,8 +32,7 @@ class Entry:
     path: Path
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """Something wrong in the store: damaged, or left half-built by a process that died."""
 
     kind: str  # "damaged", "leftover"
@@ -44,8 +41,7 @@ class Finding:
     repaired: bool
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(NamedTuple):
     """What verifying found: how many entries were checked, how many bytes they have, and what is wrong."""
 
     checked: int
@@ -58,8 +54,7 @@ class Verification:
         return all(finding.repaired for finding in self.findings)
 
 
-@dataclass(frozen=True)
-class Removed:
+class Removed(NamedTuple):
     """What garbage collection took away."""
 
     entries: tuple[Entry, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from cmx.errors import UsageError
 from cmx.reference import KINDS, Reference, admits, newest, version_key
@@ -32,6 +33,15 @@ def test_a_range_agrees_with_the_order_of_versions(low: str, version: str) -> No
     at_least = version_key(version) >= version_key(low)
     assert admits(f">={low}", version) == at_least
     assert admits(f"<{low}", version) != at_least
+
+
+RELEASES = st.lists(st.integers(0, 3), min_size=1, max_size=4).map(lambda numbers: ".".join(map(str, numbers)))
+PARTS = st.tuples(st.sampled_from(("<", "<=", ">", ">=", "==", "!=")), RELEASES).map("".join)
+
+
+@given(st.lists(PARTS, max_size=3).map(",".join), RELEASES)
+def test_a_plain_range_holds_what_packaging_says(specifier: str, version: str) -> None:
+    assert admits(specifier, version) == SpecifierSet(specifier).contains(version)
 
 
 @given(st.text(max_size=20))

@@ -18,13 +18,13 @@ import yaml
 from cmx.errors import Unsatisfiable
 from cmx.reference import newest
 from cmx.resolver.candidate import Candidate, Source
-from cmx.resolver.fallback import Search, start
+from cmx.resolver.fallback import Search, python_sat
 from cmx.resolver.provider import Provider
 from cmx.resolver.requirement import Requirement
 from cmx.resolver.solver import solve
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "resolve").glob("*.yaml"))
-ENGINES = {"python-sat": start, "search": Search}
+ENGINES = {"python-sat": python_sat, "search": Search}
 REQUIREMENT = re.compile(r"(?P<name>[^\s\[<>=!~]+)(?:\[(?P<variants>.*)\])?(?P<specifier>[^ ]*)(?: at (?P<places>.*))?")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from cmx.errors import Unsatisfiable
 from cmx.resolver.candidate import Candidate, Source
-from cmx.resolver.fallback import Clause, Engine, Search, start
+from cmx.resolver.fallback import Clause, Engine, Search, python_sat, start
 from cmx.resolver.provider import Provider
 from cmx.resolver.requirement import Requirement
 from cmx.resolver.solver import solve
@@ -117,7 +117,7 @@ def chain(length: int) -> Listed:
     return Listed(catalog)
 
 
-@pytest.mark.parametrize("engine", [start, Search])
+@pytest.mark.parametrize("engine", [python_sat, Search])
 def test_without_a_budget_the_answer_is_valid_and_says_that_it_may_not_be_the_best(engine: type[Search]) -> None:
     class Backwards(Search):
         """Prefers what the solver likes least, so that there is something to better."""
@@ -134,13 +134,20 @@ def test_without_a_budget_the_answer_is_valid_and_says_that_it_may_not_be_the_be
 
 
 def test_the_search_alone_chooses_as_python_sat_does() -> None:
-    assert dict(solve(chain(30), [Requirement("n0")], start=Search)) == dict(solve(chain(30), [Requirement("n0")]))
+    assert dict(solve(chain(30), [Requirement("n0")], start=Search)) == dict(
+        solve(chain(30), [Requirement("n0")], start=python_sat)
+    )
+
+
+def test_few_clauses_are_decided_by_the_search_and_many_by_python_sat() -> None:
+    assert isinstance(start([[1]]), Search)
+    assert not isinstance(start([[number] for number in range(1, 300)]), Search)
 
 
 def test_where_python_sat_cannot_be_imported_the_search_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pysat.solvers", None)
-    assert isinstance(start([[1]]), Search)
-    assert solve(chain(3), [Requirement("n0")])["n1"].version == "2"
+    assert isinstance(python_sat([[1]]), Search)
+    assert solve(chain(3), [Requirement("n0")], start=python_sat)["n1"].version == "2"
 
 
 def test_preference_is_by_source_in_this_order() -> None:
@@ -157,14 +164,14 @@ def holes(pigeons: int) -> list[Clause]:
     return clauses
 
 
-@pytest.mark.parametrize("engine", [start, Search])
+@pytest.mark.parametrize("engine", [python_sat, Search])
 def test_an_engine_gives_up_after_so_many_conflicts_and_can_go_on(engine: type[Search]) -> None:
     solver: Engine = engine(holes(6))
     assert solver.try_to_solve([], 3) is None
     assert solver.try_to_solve([], 100_000) is False
 
 
-@pytest.mark.parametrize("engine", [start, Search])
+@pytest.mark.parametrize("engine", [python_sat, Search])
 def test_a_core_names_assumptions_that_fail_together(engine: type[Search]) -> None:
     solver: Engine = engine([[-1, 2], [-2, -3], [4, 5]])
     assert not solver.solve([4, 1, 3])

@@ -22,7 +22,7 @@ from cmx.resolver.provider import Provider
 from cmx.resolver.requirement import Requirement
 from cmx.resolver.solver import solve
 
-ENGINES = {"python-sat": fallback.start, "search": fallback.Search}
+ENGINES = {"python-sat": fallback.python_sat, "search": fallback.Search}
 NAMES = ("a", "b", "c", "d")
 RANGES = ("", ">=2", "<2", "<=1", "==2", "!=2", ">=1,<3", ">=3,<2", "==9")
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cmx.errors import ComponentInvalid
 from cmx.reporter import Reporter
 from cmx.store import Store
 
 
-@dataclass(frozen=True)
-class Fetched:
+class Fetched(NamedTuple):
     """The files of a source: ``path`` is a file, or a folder of files. ``digest`` is known by what they contain."""
 
     path: Path
@@ -19,8 +18,7 @@ class Fetched:
     size: int
 
 
-@dataclass(frozen=True)
-class Fetching:
+class Fetching(NamedTuple):
     """What a source may use while it fetches; ``folder`` is that of the component."""
 
     store: Store

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from cmx.archives import Wanted
 from cmx.errors import ComponentInvalid
@@ -23,8 +22,7 @@ _WILD = re.compile(r"[*?\[]")
 _TOKEN = re.compile(r"\*+|\[!?[^\]/]+\]|.", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     """An unpacked package: the folder with (at least) the files wanted of it, and the names of all its files."""
 
     root: Path
@@ -35,8 +33,7 @@ Unpack = Callable[[Path, Wanted], Tree]
 """Fetches a package, verifies it, and unpacks what is wanted of it into an empty folder."""
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """Something with members: ``kind`` names the source's first key, ``hash_field`` the one that fixes its bytes."""
 
     source: Mapping[str, Any]

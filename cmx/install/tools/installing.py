@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cmx.component import SoftwareDetect
 from cmx.errors import ComponentInvalid
@@ -10,8 +10,7 @@ from cmx.reporter import Reporter
 from cmx.store import Store
 
 
-@dataclass(frozen=True)
-class Installing:
+class Installing(NamedTuple):
     """What an installer may use; ``component`` is the tool's."""
 
     store: Store
