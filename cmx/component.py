@@ -158,13 +158,18 @@ class SoftwareDetect(Component):
     """Knows how to find and to install one piece of software.
 
     ``formats`` are the model variants it runs; ``requires`` is what it cannot be used without, or only with some
-    versions of, as the solver should know before an installer says so.
+    versions of, as the solver should know before an installer says so. A framework has a ``predictor``, the file that
+    runs models with it, and ``settings`` that it alone knows, each a schema fragment as an action's parameters are.
+    ``aliases`` are other names of it.
     """
 
     requires: Mapping[str, Reference] = field(default_factory=dict)
     provides: tuple[str, ...] = ()
     python_package: str = ""
     formats: tuple[str, ...] = ()
+    predictor: str = ""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
     search: Search = field(default_factory=Search)
     probe: Probe | None = None
     read: tuple[Reading, ...] = ()
@@ -271,6 +276,7 @@ def _faults(component: Component) -> Iterator[Fault]:
             yield from _variant_faults(component, variant)
     if isinstance(component, SoftwareDetect):
         yield from _pattern_faults(component)
+        yield from _framework_faults(component)
     if isinstance(component, Workflow):
         for index, step in enumerate(component.steps):
             yield from _step_faults(component, index, step)
@@ -290,6 +296,15 @@ def _pattern_faults(component: SoftwareDetect) -> Iterator[Fault]:
     for place, pattern in patterns:
         if problem := fault(pattern):
             yield place, f"{pattern!r}: {problem}", "write it so that the next letter says which part matches"
+
+
+def _framework_faults(component: SoftwareDetect) -> Iterator[Fault]:
+    if component.predictor and not component.formats:
+        yield ("predictor",), "there are no 'formats'", "name the model variants that it runs, as in formats: [onnx]"
+    if component.settings and not component.predictor:
+        yield ("settings",), "there is no 'predictor'", "settings are for a framework, which has predictor: FILE.py"
+    if "threads" in component.settings:
+        yield ("settings", "threads"), "every action has 'threads' already", "leave it out: load() is given it"
 
 
 def _variant_faults(model: Model, variant: Variant) -> Iterator[Fault]:
@@ -373,6 +388,9 @@ def _software_detect(document: Mapping[str, Any], common: dict[str, Any]) -> Sof
         provides=tuple(document.get("provides", ())),
         python_package=document.get("python-package", ""),
         formats=tuple(document.get("formats", ())),
+        predictor=document.get("predictor", ""),
+        settings=document.get("settings", {}),
+        aliases=tuple(document.get("aliases", ())),
         search=Search(*(tuple(search.get(key, ())) for key in ("executables", "paths", "files"))),
         probe=_probe(probe) if probe else None,
         read=tuple(Reading(each["version"], each.get("file", "")) for each in document.get("read", ())),

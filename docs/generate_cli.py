@@ -9,13 +9,15 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from cmx.cli.main import VERBS
 from cmx.cli.parser import Parser
-from cmx.component import Action, load
+from cmx.component import Action, Component, SoftwareDetect, load
 from cmx.repository import Repository
 from cmx.settings import builtin_repository
+
+C = TypeVar("C", bound=Component)
 
 HEAD = """\
 # The command line
@@ -47,7 +49,7 @@ def text() -> str:
     for verb in VERBS:
         parts += ["\n", *_verb(verb)]
         if verb == "run":
-            parts += _actions()
+            parts += [*_actions(), *_frameworks()]
     return "".join(parts)
 
 
@@ -90,18 +92,30 @@ def _row(action: argparse.Action) -> str:
 def _actions() -> Iterator[str]:
     yield "\nThe parameters of an action are options too; `--set KEY=VALUE` does the same, for a step alone with\n"
     yield "`--set STEP.KEY=VALUE`. Times take a unit: `200ms`, `10s`, `2min`.\n"
-    for action in _built_in_actions():
+    for action in sorted(_built_in(Action), key=lambda each: each.name):
         yield f"\n`cmx run {action.name}`: {action.description}\n"
         if action.parameters:
             yield "\n| parameter | values | default | |\n|---|---|---|---|\n"
-        for name, fragment in action.parameters.items():
-            yield _cells(f"`--{name}`", _values(fragment), _default(fragment), str(fragment["description"]))
+        yield from _rows(action.parameters)
 
 
-def _built_in_actions() -> list[Action]:
+def _frameworks() -> Iterator[str]:
+    yield "\nA framework has settings of its own: options too where the workflow uses it or `--use` names it, and\n"
+    yield "`--set KEY=VALUE` or `--set FRAMEWORK.KEY=VALUE`; [frameworks.md](frameworks.md) says more.\n"
+    for framework in sorted(_built_in(SoftwareDetect), key=lambda each: each.name):
+        if framework.settings:
+            yield f"\nSettings of `software/{framework.name}`:\n\n| setting | values | default | |\n|---|---|---|---|\n"
+        yield from _rows(framework.settings)
+
+
+def _rows(fragments: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, fragment in fragments.items():
+        yield _cells(f"`--{name}`", _values(fragment), _default(fragment), str(fragment["description"]))
+
+
+def _built_in(kind: type[C]) -> list[C]:
     files = Repository.open(builtin_repository()).files()
-    found = [component for component in map(load, files) if isinstance(component, Action)]
-    return sorted(found, key=lambda action: action.name)
+    return [component for component in map(load, files) if isinstance(component, kind)]
 
 
 def _values(fragment: Mapping[str, Any]) -> str:

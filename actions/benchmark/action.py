@@ -33,19 +33,13 @@ def benchmark(
     performance_sample_count: int | None = None,
     warm_up: int = 10,
     threads: int = 1,
-    spinning: bool = False,
-    graph_optimisation: str = "all",
 ) -> Outcome:
-    """Drive the model with LoadGen; metrics as the terminal's table and the record need them.
-
-    Spinning is off by default: one thread has nobody to wait for, and more threads that spin take the processor
-    from whatever else runs here, which measures the neighbours rather than the model.
-    """
+    """Drive the model with LoadGen; metrics as the terminal's table and the record need them."""
     if scenario == "single-stream" and batch_size != 1:
         raise ActionError(
             f"single-stream asks for one sample at a time, batch-size is {batch_size}", "--set scenario=offline"
         )
-    predictor = model_predictor(context, threads=threads, spinning=spinning, graph_optimisation=graph_optimisation)
+    predictor = model_predictor(context, threads=threads)
     common = {"scenario": scenario, "mode": mode, "threads": threads, "batch_size": batch_size}
     if mode == "accuracy":
         return _accuracy(context, predictor, common)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cmx.worker import ActionError, Context, Outcome
-from cmx.worker.job import load_entry
+from cmx.worker.component_code import load_entry
 from cmx.worker.native import EMULATED, Check, expand, open_program, verdict
 
 _ANSWERS = "answers.bin"

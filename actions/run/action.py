@@ -20,8 +20,6 @@ def run(
     input: str,
     top: int = 5,
     threads: int = 1,
-    spinning: bool = False,
-    graph_optimisation: str = "all",
 ) -> Outcome:
     """The ``top`` best classes of a picture, best first, with their probabilities.
 
@@ -29,7 +27,7 @@ def run(
     """
     picture = Path(input).expanduser()
     image = open_picture(picture)
-    predictor = model_predictor(context, threads=threads, spinning=spinning, graph_optimisation=graph_optimisation)
+    predictor = model_predictor(context, threads=threads)
     model = context.role("model").component
     sample = np.asarray(pipeline(model.get("preprocess", ()))(image), dtype=np.float32)[np.newaxis]
     outputs = predictor.predict({predictor.inputs[0].name: np.ascontiguousarray(sample)})

@@ -16,15 +16,13 @@ def validate(
     tolerance: float | None = None,
     batch_size: int = 1,
     threads: int = 1,
-    spinning: bool = False,
-    graph_optimisation: str = "all",
 ) -> Outcome:
     """Count right answers in LoadGen's accuracy mode; ``passed`` says whether they are enough.
 
     Not enough is a finding, not an error. Raises ActionError when nothing says what is enough.
     """
     bar = _bar(context, metric, at_least, tolerance)
-    predictor = model_predictor(context, threads=threads, spinning=spinning, graph_optimisation=graph_optimisation)
+    predictor = model_predictor(context, threads=threads)
     report, counts = measure_accuracy(context, predictor, batch_size=batch_size, metric=metric)
     value = counts.accuracy[metric]
     passed = reaches(value, bar.at_least)

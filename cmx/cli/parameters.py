@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx.cli.parser import Parser
-from cmx.component import Action
+from cmx.component import Action, SoftwareDetect
 from cmx.errors import UsageError
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
@@ -75,9 +75,18 @@ def pairs(option: str, given: Iterable[str]) -> dict[str, str]:
 
 def add_action_options(parser: Parser, action: Action) -> None:
     """One option for each parameter of an action, from its schema."""
-    group = parser.add_argument_group(f"parameters of {action.key} ({action.description})")
-    taken = parser.options
-    for name, fragment in action.parameters.items():
+    _add_options(parser, f"parameters of {action.key} ({action.description})", action.parameters)
+
+
+def add_setting_options(parser: Parser, framework: SoftwareDetect) -> None:
+    """One option for each setting of a framework; another one has others."""
+    if framework.settings:
+        _add_options(parser, f"settings of software/{framework.name} ({framework.description})", framework.settings)
+
+
+def _add_options(parser: Parser, title: str, fragments: Mapping[str, Mapping[str, Any]]) -> None:
+    group, taken = parser.add_argument_group(title), parser.options
+    for name, fragment in fragments.items():
         if f"--{name}" in taken:
             continue  # the verb's own option; the parameter is reached with --set
         group.add_argument(

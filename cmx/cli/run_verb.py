@@ -11,16 +11,26 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmx.cli.answer import Answer
 from cmx.cli.console import Console
-from cmx.cli.parameters import add_action_options, add_request_options, parameters, read_request, resolve
+from cmx.cli.parameters import (
+    WORKFLOW,
+    add_action_options,
+    add_request_options,
+    add_setting_options,
+    pairs,
+    parameters,
+    read_request,
+    resolve,
+)
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import matrix_text, result_text
-from cmx.component import Action
-from cmx.errors import ComponentNotFound, UsageError
+from cmx.component import Action, SoftwareDetect
+from cmx.errors import CmxError, ComponentNotFound, UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, Request
@@ -53,6 +63,8 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     action = _named_action(arguments)
     if action:
         add_action_options(parser, action)
+        for framework in _frameworks(arguments, action):
+            add_setting_options(parser, framework)
 
 
 def _named_action(arguments: list[str]) -> Action | None:
@@ -64,6 +76,23 @@ def _named_action(arguments: list[str]) -> Action | None:
         return Catalog.default().action(Reference.parse(name, kind="action"))
     except (ComponentNotFound, UsageError):
         return None
+
+
+def _frameworks(arguments: list[str], action: Action) -> Iterator[SoftwareDetect]:
+    """What would run the models: of the workflow that the command line names, or as its ``--use`` says."""
+    from cmx.resolver.draft import make_draft
+
+    named = len(arguments) > 1 and not arguments[1].startswith("-")
+    words = [
+        f"{one}={two}" if one == "--use" else one for one, two in zip(arguments, [*arguments[1:], ""], strict=True)
+    ]
+    use = pairs("--use", (word.removeprefix("--use=") for word in words if word.startswith("--use=")))
+    try:
+        request = Request(arguments[1] if named else WORKFLOW, action.name, use=use)
+        software = make_draft(Catalog.default(), request).software
+    except CmxError:
+        return  # whoever carries the command out says what is wrong
+    yield from (component for component in software.values() if component.settings)
 
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:

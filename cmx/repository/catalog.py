@@ -128,8 +128,16 @@ class Catalog:
         """The newest component that the reference admits. Raises ComponentNotFound with the nearest name."""
         return self._component(self._newest(reference))
 
+    def canonical(self, reference: Reference) -> Reference:
+        """A reference to software by its own name, where it was made by one of its aliases."""
+        if reference.kind not in _SOFTWARE or self.query(Query(kind="software-detect", name=reference.name)):
+            return reference
+        holders = [e for e in self._index.mentions([f'"{reference.name}']) if e.kind == "software-detect"]
+        named = [e.name for e in holders if reference.name in self.document(e).get("aliases", ())]
+        return reference._replace(name=named[0]) if named else reference
+
     def _newest(self, reference: Reference) -> Entry:
-        found = self._admitted(reference)
+        found = self._admitted(reference) or self._admitted(self.canonical(reference))
         if found:
             return found[0]
         raise self._not_found(reference)
@@ -148,7 +156,10 @@ class Catalog:
     def entry(self, text: str) -> Entry:
         """As look_up, what the index knows of it."""
         if "/" in text:
-            return self._newest(Reference.parse(text))
+            reference = Reference.parse(text)
+            # The version of software is not the component's; without one, what is meant is who knows it.
+            known = reference.kind == "software" and not reference.specifier
+            return self._newest(reference._replace(kind="software-detect") if known else reference)
         if by_uid := self._looked_at(Query(uid=text)):
             return by_uid[0]
         name = Reference.parse(text, kind=COMPONENT_KINDS[0]).name
@@ -195,7 +206,7 @@ class Catalog:
         return _typed(self.find(reference), Model)
 
     def software(self, name: str) -> SoftwareDetect:
-        """The newest software-detect component of this name."""
+        """The newest software-detect component of this name, or of this alias."""
         from cmx.component import SoftwareDetect
 
         return _typed(self.find(Reference("software-detect", name)), SoftwareDetect)
@@ -270,6 +281,7 @@ def near(name: str, names: list[str]) -> str:
 
 
 _ALL_COMPARED = 1000
+_SOFTWARE = ("software", "software-detect")
 
 
 def _typed(component: Component, kind: type[C]) -> C:

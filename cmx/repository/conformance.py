@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cmx.component import FILE, Action, Component, Dataset, Model, Workflow, load
+from cmx.component import FILE, Action, Component, Dataset, Model, SoftwareDetect, Workflow, load
 from cmx.errors import CmxError, nearest
 from cmx.reference import Reference
 from cmx.repository.catalog import Catalog, near
@@ -66,8 +67,12 @@ def _faults(component: Component, catalog: Catalog) -> Iterator[Fault]:
             yield from _imports(file)
     if isinstance(component, Model):
         yield from _converters(component)
+    if isinstance(component, SoftwareDetect):
+        yield from _aliases(component, catalog)
+        yield from _defaults(component, "settings", component.settings)
+        yield from _predictor(component)
     if isinstance(component, Action):
-        yield from _defaults(component)
+        yield from _defaults(component, "parameters", component.parameters)
         yield from _signature(component)
 
 
@@ -107,6 +112,8 @@ def _files(component: Component) -> Iterator[Fault]:
 def _named_files(component: Component) -> Iterator[str]:
     if isinstance(component, Action):
         yield component.entry.partition(":")[0]
+    if isinstance(component, SoftwareDetect) and component.predictor:
+        yield component.predictor
     if isinstance(component, Dataset) and "file" in component.source:
         yield str(component.source["file"])
     if isinstance(component, Model):
@@ -178,12 +185,38 @@ def _converters(model: Model) -> Iterator[Fault]:
                     yield found
 
 
-def _defaults(action: Action) -> Iterator[Fault]:
-    """The default of a parameter is a value that the parameter may have."""
-    for name, fragment in action.parameters.items():
+def _defaults(component: Component, key: str, fragments: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    """The default of a parameter or a setting is a value that it may have."""
+    for name, fragment in fragments.items():
         problem = validate_value(fragment["default"], fragment) if "default" in fragment else ""
         if problem:
-            yield _fault(action, f"parameters.{name}.default: {problem}", "correct the default, or what is allowed")
+            yield _fault(component, f"{key}.{name}.default: {problem}", "correct the default, or what is allowed")
+
+
+def _aliases(component: SoftwareDetect, catalog: Catalog) -> Iterator[Fault]:
+    """An alias is nobody else's name or alias."""
+    for alias in component.aliases:
+        owner = catalog.canonical(Reference("software-detect", alias)).name
+        if owner not in (alias, component.name) or (owner == alias and catalog.query(_software_named(alias))):
+            yield _fault(component, f"aliases: {alias!r} means software-detect/{owner} already", "leave it out")
+
+
+def _software_named(name: str) -> Query:
+    return Query(kind="software-detect", name=name)
+
+
+def _predictor(component: SoftwareDetect) -> Iterator[Fault]:
+    """The predictor defines ``load``, and maybe ``optimise``, with the arguments that they are called with."""
+    functions = {"load": ["model", "component", "settings"], "optimise": ["source", "destination", "settings"]}
+    for name, expected in functions.items() if component.predictor else ():
+        for found in _function(component, f"{component.predictor}:{name}"):
+            if isinstance(found, Fault):
+                yield from [found] if name == "load" else []
+            elif [argument.arg for argument in found.args.args] != expected or found.args.kwonlyargs:
+                file = component.folder / component.predictor
+                yield Fault(
+                    file, f"{file}:{found.lineno}: {name} takes other arguments", f"def {name}({', '.join(expected)})"
+                )
 
 
 def _function(component: Component, entry: str) -> Iterator[ast.FunctionDef | Fault]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmx.component import Action, Step, Workflow
-from cmx.errors import UsageError, nearest
+from cmx.component import Action, SoftwareDetect, Step, Workflow
+from cmx.errors import ComponentNotFound, UsageError, nearest
 from cmx.reference import Reference
 from cmx.repository import Catalog
 from cmx.resolver.plan import Request
@@ -30,6 +31,16 @@ class Draft:
     roles: dict[str, Reference] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def software(self) -> dict[str, SoftwareDetect]:
+        """Who knows the software of each role; a role whose software nobody knows is not there."""
+        found = {}
+        for role, reference in self.roles.items():
+            if reference.kind == "software":
+                with suppress(ComponentNotFound):
+                    found[role] = self.catalog.software(reference.name)
+        return found
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -106,7 +117,7 @@ def _used(draft: Draft, role: str, text: str) -> Reference:
     reference = Reference.parse(text, kind=kind)
     if reference.kind != kind:
         raise UsageError(f"--use {role}={text}: role {role!r} is a {kind}", hint=f"give --use {role}={kind}/NAME")
-    return reference
+    return draft.catalog.canonical(reference)
 
 
 def _kind_of(draft: Draft, role: str) -> str:

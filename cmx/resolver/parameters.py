@@ -1,4 +1,7 @@
-"""Parameters of a request: matched to the steps that take them, read as their schema says, and checked."""
+"""Parameters of a request: matched to the steps that take them, or to the frameworks whose settings they are.
+
+They are read as their schema says, and checked.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmx.component import Action, Step
+from cmx.component import Action, SoftwareDetect, Step
 from cmx.errors import UsageError, nearest
 from cmx.schema import validate_value
 
@@ -16,6 +19,56 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60
 _QUANTITY = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zµ]+)")
 _KEYWORDS = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 Steps = Sequence[tuple[Step, Action]]
+Software = Mapping[str, SoftwareDetect]
+
+
+def settle(
+    software: Software, steps: Steps, given: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The settings of the software in each role that has any, defaults filled in; and the other parameters.
+
+    A key is a setting where it is ``role.setting`` or ``software.setting``, or ``setting`` and no step takes a
+    parameter of this name. Raises UsageError for a key that is neither a parameter nor a setting, with the nearest of
+    both, and for a value that its schema refuses.
+    """
+    chosen = {role: _defaults(component.settings) for role, component in software.items() if component.settings}
+    others: dict[str, Any] = {}
+    for key, value in sorted(given.items(), key=lambda item: "." in item[0]):
+        roles = _setting_of(software, steps, key)
+        if roles is None:
+            others[key] = value
+        for role in roles or ():
+            chosen[role][_plain(key)] = read(_plain(key), value, software[role].settings[_plain(key)])
+    return chosen, {key: others[key] for key in given if key in others}
+
+
+def _setting_of(software: Software, steps: Steps, key: str) -> list[str] | None:
+    """The roles whose setting a key is; None for a parameter, known or not, of a step that there is."""
+    scope, name = key.rpartition(".")[0], _plain(key)
+    if any(name in action.parameters for step, action in steps if scope in ("", step.id, action.name)):
+        return None
+    roles = [role for role, each in software.items() if scope in ("", role, each.name, *each.aliases)]
+    takers = [role for role in roles if name in software[role].settings]
+    if takers:
+        return takers
+    settings = {each for role in roles for each in software[role].settings}
+    if scope and roles:
+        raise UsageError(f"--set {key}: {software[roles[0]].key} has no such setting", hint=nearest(name, settings))
+    if not scope:
+        raise UsageError(f"--set {key}: no such parameter or setting", hint=nearest(name, {*_names(steps), *settings}))
+    if any(scope in (step.id, action.name) for step, action in steps):
+        _refuse_scope(software, key, name)
+        return None
+    known = {word for step, action in steps for word in (step.id, action.name)} | set(software)
+    raise UsageError(f"--set {key}: there is no step or role {scope!r}", hint=nearest(scope, known))
+
+
+def _refuse_scope(software: Software, key: str, name: str) -> None:
+    """Raise UsageError for a setting that was given for a step alone."""
+    owner = next((role for role, each in software.items() if name in each.settings), "")
+    if owner:
+        what = f"{name} is a setting of {software[owner].key}, the same in every step"
+        raise UsageError(f"--set {key}: {what}", hint=f"give --set {owner}.{name}=VALUE")
 
 
 def assign(steps: Steps, given: Mapping[str, Any], *, complete: bool) -> dict[str, dict[str, Any]]:
@@ -26,7 +79,7 @@ def assign(steps: Steps, given: Mapping[str, Any], *, complete: bool) -> dict[st
     Raises UsageError for an unknown key, with the nearest known one, for a value that its schema refuses, and for a
     parameter that must be given.
     """
-    chosen = {step.id: {**_defaults(action), **_checked(action, step.parameters)} for step, action in steps}
+    chosen = {step.id: {**_defaults(action.parameters), **_checked(action, step.parameters)} for step, action in steps}
     for key, value in sorted(given.items(), key=lambda item: "." in item[0]):
         for step, action in _takers(steps, key):
             name = _plain(key)
@@ -44,8 +97,8 @@ def require_all(action: Action, chosen: Mapping[str, Any]) -> None:
             raise UsageError(f"{action.key} needs {name}: {fragment['description']}", hint=f"give --{name} VALUE")
 
 
-def _defaults(action: Action) -> dict[str, Any]:
-    return {name: fragment["default"] for name, fragment in action.parameters.items() if "default" in fragment}
+def _defaults(fragments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: fragment["default"] for name, fragment in fragments.items() if "default" in fragment}
 
 
 def _checked(action: Action, fixed: Mapping[str, Any]) -> dict[str, Any]:

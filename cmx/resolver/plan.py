@@ -52,7 +52,7 @@ class Pin:
 
     ``source`` is detected, stored or installable, ``how`` the installer or the path; ``environment`` names the
     environment that a Python package belongs to; ``why`` says why it was chosen, ``others`` why the nearest others were
-    not. ``artifact`` says how a model's variant or a dataset is had.
+    not. ``artifact`` says how a model's variant or a dataset is had; ``settings`` are a framework's own.
     """
 
     role: str
@@ -68,6 +68,7 @@ class Pin:
     why: str = ""
     others: tuple[str, ...] = ()
     artifact: Document | None = None
+    settings: Document = field(default_factory=dict)
 
     @property
     def reference(self) -> str:

@@ -21,7 +21,7 @@ from cmx.resolver.locking import (
     locked_requirements,
     target_environment,
 )
-from cmx.resolver.parameters import assign
+from cmx.resolver.parameters import assign, settle
 from cmx.resolver.pinning import make_pins, planned_environments
 from cmx.resolver.plan import Pin, Plan, PlannedStep, Request
 from cmx.resolver.requirement import Requirement
@@ -52,9 +52,10 @@ def make_plan(
     Raises UsageError, ComponentNotFound, Unsatisfiable (with the facts and repairs) or Unavailable.
     """
     draft = make_draft(catalog, request)
-    parameters = assign(draft.steps, draft.parameters, complete=bool(request.action))
+    settings, others = settle(draft.software, draft.steps, draft.parameters)
+    parameters = assign(draft.steps, others, complete=bool(request.action))
     solution, locks = _solve(draft, machine, offline, locked)
-    pins = make_pins(draft, solution)
+    pins = _with_settings(make_pins(draft, solution), settings)
     _check_filled(draft, pins)
     plan = Plan(
         request=request,
@@ -80,10 +81,15 @@ def narrowed(plan: Plan, catalog: Catalog, request: Request) -> Plan:
     Raises ComponentInvalid when the request needs a role that the plan has no pin for.
     """
     draft = make_draft(catalog, request)
-    parameters = assign(draft.steps, draft.parameters, complete=bool(request.action))
+    settings, others = settle(draft.software, draft.steps, draft.parameters)
+    parameters = assign(draft.steps, others, complete=bool(request.action))
     _check_filled(draft, plan.pins)
     steps = tuple(_planned(step, action, parameters[step.id], plan.pins) for step, action in draft.steps)
-    return replace(plan, request=request, steps=steps)
+    return replace(plan, request=request, pins=_with_settings(plan.pins, settings), steps=steps)
+
+
+def _with_settings(pins: Mapping[str, Pin], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Pin]:
+    return {role: replace(pin, settings=settings[role]) if role in settings else pin for role, pin in pins.items()}
 
 
 def _solve(
@@ -104,7 +110,9 @@ def _solve(
         paths=draft.paths,
         prefer=draft.request.prefer,
         locks={name: each.packages for name, each in locked.environments.items()} if locked else {},
-        without=tuple(Reference.parse(text, kind="software") for text in draft.request.without),
+        without=tuple(
+            draft.catalog.canonical(Reference.parse(text, kind="software")) for text in draft.request.without
+        ),
     )
     if offline:
         return _settle_offline(world, list(wanted), machine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from cmx.component import Action, Step
 from cmx.errors import UsageError, nearest
@@ -40,16 +41,18 @@ def points(axes: Axes) -> list[dict[str, str]]:
 
 
 def requests(catalog: Catalog, request: Request, axes: Axes) -> list[tuple[dict[str, str], Request]]:
-    """A request for each point; an axis is a role of the workflow, or else a parameter.
+    """A request for each point; an axis is a role of the workflow, a parameter, or a setting of a framework.
 
-    Raises UsageError for an axis that is neither.
+    Raises UsageError for an axis that is none of these.
     """
     draft = make_draft(catalog, request)
     roles = {role for _, action in draft.steps for role in action.requires} | set(draft.roles)
+    known = (
+        roles | _parameters(draft.steps) | _settings(catalog, request, {k: v for k, v in axes.items() if k in roles})
+    )
     for key in axes:
-        if key not in roles and key.rpartition(".")[2] not in _parameters(draft.steps):
-            known = roles | _parameters(draft.steps)
-            raise UsageError(f"--matrix {key}: no such role or parameter", hint=nearest(key, known))
+        if key.rpartition(".")[2] not in known:
+            raise UsageError(f"--matrix {key}: no such role, parameter or setting", hint=nearest(key, known))
     return [(point, _at(request, point, roles)) for point in points(axes)]
 
 
@@ -57,9 +60,14 @@ def _parameters(steps: Sequence[tuple[Step, Action]]) -> set[str]:
     return {name for _, action in steps for name in action.parameters}
 
 
-def _at(request: Request, point: Mapping[str, str], roles: set[str]) -> Request:
-    from dataclasses import replace
+def _settings(catalog: Catalog, request: Request, roles: Axes) -> set[str]:
+    """The settings of all software that some point uses."""
+    used = [request.use, *({role: value} for role, values in roles.items() for value in values)]
+    drafts = [make_draft(catalog, replace(request, use={**request.use, **use})) for use in used]
+    return {name for draft in drafts for component in draft.software.values() for name in component.settings}
 
+
+def _at(request: Request, point: Mapping[str, str], roles: set[str]) -> Request:
     use = {key: value for key, value in point.items() if key in roles}
     parameters = {key: value for key, value in point.items() if key not in roles}
     return replace(request, use={**request.use, **use}, parameters={**request.parameters, **parameters})

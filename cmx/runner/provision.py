@@ -232,6 +232,7 @@ def role_document(pin: Pin, component: Component, path: Path | None, variant: st
         "path": str(path) if path else "",
         "component": json.loads(json.dumps(component.document)),
         "folder": str(component.folder),
+        "settings": dict(pin.settings),
     }
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cmx.component import SoftwareDetect
 from cmx.detect import Finding
 from cmx.errors import CmxError, Interrupted, RunError, UsageError
 from cmx.host import Host, Noise, NoiseMonitor, describe
@@ -182,9 +183,21 @@ def _made_from(run: _Run, step: PlannedStep) -> dict[str, Any]:
         "with": dict(step.parameters),
         "files": files,
         "tools": tools,
+        "frameworks": _frameworks(run, step),
         "products": {need: sorted(map(str, run.products[need].values())) for need in step.needs},
         "lock": [str(package) for package in environment.packages] if environment else [],
         "target": run.plan.request.target or _processor(),
+    }
+
+
+def _frameworks(run: _Run, step: PlannedStep) -> dict[str, Any]:
+    """The code and the settings of what runs the models of a step."""
+    pins = {role: run.plan.pins[pin] for role, pin in step.roles.items()}
+    components = {role: run.provisioner.component(pin) for role, pin in pins.items()}
+    return {
+        role: {"code": pins[role].digest, "settings": dict(pins[role].settings)}
+        for role, component in components.items()
+        if isinstance(component, SoftwareDetect) and component.predictor
     }
 
 

@@ -33,8 +33,9 @@ def _bootstrap() -> None:
 _bootstrap()
 
 from cmx.worker import Context, Outcome, outcome, process  # noqa: E402
+from cmx.worker.component_code import load_entry  # noqa: E402
 from cmx.worker.context import Progress  # noqa: E402
-from cmx.worker.job import Job, JobError, load_entry  # noqa: E402
+from cmx.worker.job import Job, JobError  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:

@@ -18,7 +18,8 @@ class Role:
     """What fills a role: a pinned component, and where its files lie.
 
     For a tool ``path`` is its executable, ``target`` the triple it makes programs for as it says it itself
-    ("aarch64-linux-gnu"), and ``exports`` what it offers by name, as in {"CC": …}.
+    ("aarch64-linux-gnu"), and ``exports`` what it offers by name, as in {"CC": …}. ``settings`` are those that a
+    framework's component declares, by their names there, where the plan has values for them.
     """
 
     reference: str
@@ -28,6 +29,7 @@ class Role:
     folder: Path
     target: str = ""
     exports: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -25,21 +25,15 @@ FACTS = "facts"
 _AT_ONCE = 8
 
 
-def model_predictor(context: Context, *, threads: int, spinning: bool, graph_optimisation: str) -> Predictor:
-    """The model of the job in its framework: as the step ``compile`` left it, if there was one.
+def model_predictor(context: Context, *, threads: int) -> Predictor:
+    """The model of the job in its framework, with the framework's settings: as the step ``compile`` left it, if it did.
 
     What that step made is optimised already; doing it again would cost loading time and change nothing.
     """
-    model = context.role("model")
-    compiled = context.product(COMPILE, "model")
-    return open_predictor(
-        context.role("framework").name,
-        compiled or model.file,
-        model.component,
-        threads=threads,
-        spinning=spinning,
-        graph_optimisation="disable" if compiled else graph_optimisation,
-    )
+    model, compiled = context.role("model"), context.product(COMPILE, "model")
+    framework = context.role("framework")
+    file = compiled or model.file
+    return open_predictor(framework, file, model.component, threads=threads, compiled=compiled is not None)
 
 
 def describe_predictor(context: Context, predictor: Predictor) -> dict[str, Any]:

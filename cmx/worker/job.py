@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, Optional
 
 from cmx.worker.context import Role
 
 SCHEMA = 1
-_REFERENCE = re.compile(r"(?P<kind>[a-z][a-z-]*)/(?P<name>[a-z0-9][a-z0-9._-]*)(==\S+)?")
 
 
 class JobError(ValueError):
@@ -71,38 +66,6 @@ class Job:
         )
 
 
-def load_entry(entry: str, reference: str) -> Callable[..., Any]:
-    """The function ``/abs/file.py:function``, its file loaded as ``cmx_components.<kind>.<name>``.
-
-    Loaded as a package, so that it can import its neighbours with ``from . import network``.
-    Raises JobError when the entry or the reference is malformed, or the function is not there.
-    """
-    file, _, function = entry.rpartition(":")
-    match = _REFERENCE.fullmatch(reference)
-    if not match or not file.endswith(".py") or not function.isidentifier():
-        raise JobError(f"action: cannot load {entry!r} of {reference!r}; expected FILE.py:FUNCTION of kind/name")
-    name = f"cmx_components.{match['kind']}.{match['name']}"
-    spec = importlib.util.spec_from_file_location(
-        name, file, loader=_Loader(name, file), submodule_search_locations=[str(Path(file).parent)]
-    )
-    if spec is None or spec.loader is None:
-        raise JobError(f"action: cannot load {file}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    found = getattr(module, function, None)
-    if not callable(found):
-        raise JobError(f"action: {file} has no function {function!r}")
-    return found  # type: ignore[no-any-return]
-
-
-class _Loader(SourceFileLoader):
-    """Writes no ``__pycache__``: a component's folder is hashed, and may be read-only."""
-
-    def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
-        """Keep nothing."""
-
-
 def _role(place: str, value: Any) -> Role:
     role = _mapping(value, place)
     where = role.get("path") or ""
@@ -114,6 +77,7 @@ def _role(place: str, value: Any) -> Role:
         folder=Path(role.get("folder") or "."),
         target=str(role.get("target") or ""),
         exports=_mapping(role.get("exports") or {}, f"{place}.exports"),
+        settings=_mapping(role.get("settings") or {}, f"{place}.settings"),
     )
 
 

@@ -55,7 +55,7 @@ def error_document(error: BaseException) -> dict[str, Any]:
         return {"type": "ActionError", "message": error.message, "hint": error.hint, "traceback": ""}
     kind = OUT_OF_MEMORY if is_out_of_memory(error) else type(error).__name__
     if kind != OUT_OF_MEMORY and type(error).__module__.startswith("cmx.worker."):
-        return {"type": kind, "message": str(error), "hint": "", "traceback": ""}
+        return {"type": kind, "message": str(error), "hint": getattr(error, "hint", ""), "traceback": ""}
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return {"type": kind, "message": str(error) or kind, "traceback": text}
 

@@ -22,6 +22,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from frameworks import predictor_role
 from PIL import Image
 
 from cmx.worker import Context, Role
@@ -102,7 +103,7 @@ class Built:
         return output / outcome.products["model"]
 
     def predictor(self) -> Predictor:
-        return open_predictor("onnxruntime", self.onnx, self.component)
+        return open_predictor(predictor_role("onnxruntime"), self.onnx, self.component)
 
 
 @pytest.fixture(scope="session", params=MODELS)
@@ -137,9 +138,11 @@ def test_logits_equal_torch_s_own(built: Built, photos: list[tuple[Path, int]], 
     with torch.no_grad():
         expected = network(torch.from_numpy(batch)).numpy()
     optimised = built.folder / f"{kind}.onnx"
-    optimise("onnxruntime", built.onnx, optimised)
+    optimise(predictor_role("onnxruntime"), built.onnx, optimised)
     for file, level in ((built.onnx, "disable"), (built.onnx, "all"), (optimised, "disable")):
-        predictor = open_predictor("onnxruntime", file, built.component, graph_optimisation=level)
+        predictor = open_predictor(
+            predictor_role("onnxruntime", **{"graph-optimisation": level}), file, built.component
+        )
         np.testing.assert_allclose(predictor.predict({"image": batch})["logits"], expected, rtol=0, atol=1e-4)
 
 

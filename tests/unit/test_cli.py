@@ -159,7 +159,7 @@ def test_the_parameters_of_an_action_are_options(capsys: Captured, zoo: Path) ->
         ("show modle/net", 2, "'modle/net': unknown kind 'modle'", "did you mean 'model'?"),
         ("show model/net>=2", 3, "no version of model/net is >=2", "there is 1.0.0"),
         ("resolve flw", 3, "there is no workflow/flw", "did you mean 'flow'?"),
-        ("resolve flow --set thread=2", 2, "--set thread: no such parameter", "did you mean 'threads'?"),
+        ("resolve flow --set thread=2", 2, "--set thread: no such parameter or setting", "did you mean 'threads'?"),
         ("resolve flow --set threads", 2, "--set threads: expected KEY=VALUE", "as in --set threads=value"),
         ("resolve flow --set a=1 --set a=2", 2, "--set a is given twice", "keep one of the two"),
         ("resolve flow --use modl=net", 2, "--use modl=net: there is no role 'modl'", "did you mean 'model'?"),

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cmx.component import Action, Step
+from cmx.component import Action, SoftwareDetect, Step
 from cmx.errors import UsageError
 from cmx.reference import Reference
-from cmx.resolver.parameters import assign, read, require_all
+from cmx.resolver.parameters import assign, read, require_all, settle
 
 THREADS = {"type": "integer", "minimum": 1, "default": 1, "unit": "threads", "description": "how many threads"}
 DURATION = {"type": "number", "minimum": 0, "default": 10, "unit": "s", "description": "how long it lasts"}
@@ -176,3 +176,72 @@ def test_a_path_means_what_it_means_to_the_user(tmp_path: Path, monkeypatch: pyt
     assert read("input", "photo.jpg", INPUT) == str(tmp_path / "photo.jpg")
     assert read("input", "~/photo.jpg", INPUT) == str(tmp_path / "me" / "photo.jpg")
     assert read("input", None, {**INPUT, "type": ["string", "null"]}) is None
+
+
+LEVEL = {"enum": ["basic", "all"], "default": "all", "description": "level at which the model is optimised"}
+SPINNING = {"type": "boolean", "default": False, "description": "let idle threads wait busily"}
+
+
+def software(name: str, *aliases: str, **settings: Mapping[str, Any]) -> SoftwareDetect:
+    named = {key.replace("_", "-"): fragment for key, fragment in settings.items()}
+    common: Any = ("software-detect", "a0", name, "1.0.0", "", "", (), Path("x"), {})
+    return SoftwareDetect(*common, predictor="predictor.py", settings=named, aliases=aliases)
+
+
+FRAMEWORKS = {
+    "framework": software("onnxruntime", "ort", level=LEVEL, spinning=SPINNING, scenario=LEVEL),
+    "pillow": software("pillow"),
+}
+
+
+def settled(given: Mapping[str, Any]) -> tuple[Any, Any]:
+    return settle(FRAMEWORKS, STEPS, given)
+
+
+def test_a_framework_s_settings_have_their_defaults() -> None:
+    assert settled({"threads": "2"}) == (
+        {"framework": {"level": "all", "spinning": False, "scenario": "all"}},
+        {"threads": "2"},
+    )
+
+
+@pytest.mark.parametrize("key", ["spinning", "framework.spinning", "onnxruntime.spinning", "ort.spinning"])
+def test_what_no_step_takes_and_the_framework_knows_is_its_setting(key: str) -> None:
+    settings, others = settled({key: "yes", "check.threads": 3})
+    assert (settings["framework"]["spinning"], others) == (True, {"check.threads": 3})
+
+
+def test_a_setting_that_a_step_takes_too_is_given_with_the_framework_s_name() -> None:
+    settings, others = settled({"scenario": "offline", "framework.scenario": "basic"})
+    assert (settings["framework"]["scenario"], others) == ("basic", {"scenario": "offline"})
+
+
+@pytest.mark.parametrize("keys", [("level", "framework.level"), ("framework.level", "level")])
+def test_a_setting_given_for_the_framework_wins(keys: tuple[str, str]) -> None:
+    values = {key: "basic" if "." in key else "all" for key in keys}
+    assert settled(values)[0]["framework"]["level"] == "basic"
+
+
+@pytest.mark.parametrize(
+    ("key", "message", "hint"),
+    [
+        ("spining", "--set spining: no such parameter or setting", "did you mean 'spinning'?"),
+        ("thread", "--set thread: no such parameter or setting", "did you mean 'threads'?"),
+        ("ort.levle", "--set ort.levle: software-detect/onnxruntime has no such setting", "did you mean 'level'?"),
+        (
+            "check.spinning",
+            "--set check.spinning: spinning is a setting of software-detect/onnxruntime, the same in every step",
+            "give --set framework.spinning=VALUE",
+        ),
+        ("framwork.level", "--set framwork.level: there is no step or role 'framwork'", "did you mean 'framework'?"),
+    ],
+)
+def test_a_setting_that_there_is_not_is_an_error(key: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settled({key: "all"})
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_setting_s_value_is_checked() -> None:
+    with pytest.raises(UsageError, match="level: .*most"):
+        settled({"level": "most"})

@@ -280,7 +280,7 @@ def test_a_use_that_the_workflow_excludes_is_explained(catalog: Catalog) -> None
     [
         ({"use": {"modl": "net"}}, "--use modl=net: there is no role 'modl'", "did you mean 'model'?"),
         ({"action": "mesure"}, "workflow/flow has no step for action 'mesure'", "did you mean 'measure'?"),
-        ({"parameters": {"thread": "2"}}, "--set thread: no such parameter", "did you mean 'threads'?"),
+        ({"parameters": {"thread": "2"}}, "--set thread: no such parameter or setting", "did you mean 'threads'?"),
         ({"parameters": {"threads": "0"}}, "threads: 0 is less than 1", "threads: Threads"),
     ],
 )

@@ -56,7 +56,7 @@ def _as_python(context: Context, logits: np.ndarray[Any, Any]) -> list[Check]:
     if samples is None:
         raise ActionError("the step 'samples' left no samples")
     model = context.role("model")
-    predictor = open_predictor(framework.name, model.file, model.component, threads=1, spinning=False)
+    predictor = open_predictor(framework, model.file, model.component)
     name, output = predictor.inputs[0].name, predictor.outputs[0].name
     theirs = [predictor.predict({name: sample[np.newaxis]})[output][0] for sample in np.load(samples)]
     errors = np.abs(_probabilities(logits) - _probabilities(np.stack(theirs))).max(axis=1)

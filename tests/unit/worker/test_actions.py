@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import yaml
+from frameworks import predictor_role
 from PIL import Image
 
 import cmx
-from cmx.worker.job import load_entry
+from cmx.worker.component_code import load_entry
 
 if TYPE_CHECKING:
     from tests.unit.worker.conftest import Worker
@@ -43,7 +44,18 @@ def roles(tmp_path: Path) -> dict[str, Any]:
         "model": {"reference": "model/m==1.0.0", "path": str(model_file(tmp_path / "m.onnx")), "component": MODEL},
         "dataset": {"reference": "dataset/colours==1.0.0", "path": str(photos), "component": dataset},
         "labels": {"reference": "dataset/n==1.0.0", "path": str(tmp_path / "names.json"), "component": labels},
-        "framework": {"reference": "software/onnxruntime==1.0.0"},
+        "framework": framework("onnxruntime"),
+    }
+
+
+def framework(name: str, **settings: Any) -> dict[str, Any]:
+    """The framework's role as a job has it."""
+    role = predictor_role(name, **settings)
+    return {
+        "reference": f"software/{name}==1.0.0",
+        "component": dict(role.component),
+        "folder": str(role.folder),
+        "settings": settings,
     }
 
 
@@ -215,7 +227,8 @@ def test_run_refuses_more_classes_than_there_are(worker: Worker, roles: dict[str
 def test_a_compiled_model_is_used_and_not_optimised_again(
     worker: Worker, roles: dict[str, Any], tmp_path: Path
 ) -> None:
-    made = performed(worker, "compile", roles, {"graph_optimisation": "extended"})
+    roles["framework"] = framework("onnxruntime", **{"graph-optimisation": "extended"})
+    made = performed(worker, "compile", roles, {})
     assert made["products"] == {"model": "model.onnx", "facts": "facts.json"}
     for name in made["products"].values():
         (worker.output / name).rename(tmp_path / name)
@@ -224,3 +237,19 @@ def test_a_compiled_model_is_used_and_not_optimised_again(
     predictor = performed(worker, "benchmark", roles, QUICK, products=products)["metrics"]["predictor"]
     assert predictor["graph_optimisation"] == "disable"
     assert predictor["compiled"]["graph_optimisation"] == "extended"
+
+
+def test_a_framework_that_has_nothing_to_compile_says_so_and_loads_the_variant(
+    worker: Worker, roles: dict[str, Any], tmp_path: Path
+) -> None:
+    """A framework of a user's own: its predictor is onnxruntime's, without the function ``optimise``."""
+    own = framework("onnxruntime")
+    text = (Path(own["folder"]) / "predictor.py").read_text()
+    (tmp_path / "predictor.py").write_text(text.replace("def optimise(", "def _optimise("))
+    roles["framework"] = {**own, "reference": "software/mine==1.0.0", "folder": str(tmp_path)}
+    made = performed(worker, "compile", roles, {})
+    assert (made["summary"], list(made["products"])) == ("nothing to compile for mine", ["facts"])
+    (worker.output / "facts.json").rename(tmp_path / "facts.json")
+    products = {"compile": {"facts": str(tmp_path / "facts.json")}}
+    predictor = performed(worker, "benchmark", roles, QUICK, products=products)["metrics"]["predictor"]
+    assert (predictor["graph_optimisation"], predictor["compiled"]) == ("all", None)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cmx.worker.job import Job, JobError, load_entry
+from cmx.worker.component_code import EntryError, load_entry
+from cmx.worker.job import Job, JobError
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -100,5 +101,5 @@ def test_loading_an_entry_leaves_no_bytecode_beside_it(tmp_path: Path) -> None:
 )
 def test_an_entry_that_cannot_be_loaded_is_named(tmp_path: Path, entry: str, reference: str, message: str) -> None:
     (tmp_path / "action.py").write_text("def work(): pass\n")
-    with pytest.raises(JobError, match=message):
+    with pytest.raises(EntryError, match=message):
         load_entry(entry.format(folder=tmp_path), reference)

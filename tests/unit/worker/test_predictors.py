@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from frameworks import predictor_role
 from onnx import TensorProto, helper, numpy_helper
 
-from cmx.worker import predictors
+from cmx.worker.context import Role
 from cmx.worker.predictors import PredictorError, TensorInfo, open_predictor, optimise
 
 RANDOM = np.random.default_rng(0)
@@ -52,36 +52,41 @@ def expected_scores(batch: np.ndarray) -> np.ndarray:
     return np.maximum(filtered, 0).mean((2, 3)) @ WEIGHT.astype(np.float64)
 
 
+def framework(**settings: Any) -> Role:
+    return predictor_role("onnxruntime", **settings)
+
+
 SETTINGS = [
-    {},
-    {"threads": 0, "spinning": True},
-    {"threads": 2, "spinning": False},
-    *({"graph_optimisation": level} for level in ("disable", "basic", "extended", "all")),
+    (1, {}),
+    (0, {"spinning": True}),
+    (2, {"spinning": False}),
+    *((1, {"graph-optimisation": level}) for level in ("disable", "basic", "extended", "all")),
 ]
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_answers_are_right_whatever_the_settings(model: Path, settings: dict[str, Any]) -> None:
-    predictor = open_predictor("onnxruntime", model, {}, **settings)
+@pytest.mark.parametrize(("threads", "settings"), SETTINGS, ids=str)
+def test_answers_are_right_whatever_the_settings(model: Path, threads: int, settings: dict[str, Any]) -> None:
+    predictor = open_predictor(framework(**settings), model, {}, threads=threads)
     for count in (1, 4):
         found = predictor.predict({"image": images(count)})
         assert list(found) == ["scores", "twice"]
         np.testing.assert_allclose(found["scores"], expected_scores(images(count)), atol=1e-5)
         np.testing.assert_array_equal(found["twice"], images(count) * 2)
     described = predictor.describe()
-    assert {name: described[name] for name in settings} == settings
+    assert {name: described[name.replace("-", "_")] for name in settings} == settings
+    assert described["threads"] == threads
     predictor.close()
 
 
 def test_inputs_and_outputs_are_those_of_the_model(model: Path) -> None:
-    predictor = open_predictor("onnxruntime", model, {})
+    predictor = open_predictor(framework(), model, {})
     assert predictor.inputs == (TensorInfo("image", "float32", ("batch", 3, 6, 6)),)
     assert predictor.outputs[0] == TensorInfo("scores", "float32", ("batch", 5))
     assert predictor.load_ns > 0
 
 
 def test_a_description_says_what_determines_speed(model: Path) -> None:
-    described = open_predictor("onnxruntime", model, {}).describe()
+    described = open_predictor(framework(), model, {}).describe()
     import onnxruntime
 
     assert described == {
@@ -93,18 +98,20 @@ def test_a_description_says_what_determines_speed(model: Path) -> None:
         "inter_op_threads": 1,
         "execution_mode": "sequential",
         "graph_optimisation": "all",
-        "spinning": True,
+        "spinning": False,
     }
 
 
 def test_an_optimised_model_gives_the_same_answers_and_prints_nothing(
     model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    done = optimise("onnxruntime", model, model.with_name("optimised.onnx"))
-    plain = open_predictor("onnxruntime", model, {}).predict({"image": images(2)})
-    optimised = open_predictor("onnxruntime", model.with_name("optimised.onnx"), {}, graph_optimisation="disable")
+    done = optimise(framework(), model, model.with_name("optimised.onnx"))
+    plain = open_predictor(framework(), model, {}).predict({"image": images(2)})
+    optimised = open_predictor(framework(), model.with_name("optimised.onnx"), {}, compiled=True)
     for name, values in optimised.predict({"image": images(2)}).items():
         np.testing.assert_allclose(values, plain[name], atol=1e-6)
+    assert optimised.describe()["graph_optimisation"] == "disable"
+    assert done is not None
     assert (done["graph_optimisation"], done["threads"]) == ("all", 1)
     assert done["bytes_after"] == model.with_name("optimised.onnx").stat().st_size
     assert capfd.readouterr() == ("", "")
@@ -112,7 +119,7 @@ def test_an_optimised_model_gives_the_same_answers_and_prints_nothing(
 
 def test_optimising_twice_gives_the_same_file(model: Path) -> None:
     for name in ("first.onnx", "second.onnx"):
-        optimise("onnxruntime", model, model.with_name(name))
+        optimise(framework(), model, model.with_name(name))
     assert model.with_name("first.onnx").read_bytes() == model.with_name("second.onnx").read_bytes()
 
 
@@ -120,45 +127,52 @@ def test_a_file_that_is_no_model_is_an_error_that_names_it(tmp_path: Path) -> No
     file = tmp_path / "noise.onnx"
     file.write_bytes(b"no model at all")
     with pytest.raises(PredictorError, match=r"noise\.onnx: onnxruntime [\d.]+ cannot load it"):
-        open_predictor("onnxruntime", file, {})
+        open_predictor(framework(), file, {})
     with pytest.raises(PredictorError, match=r"noise\.onnx"):
-        optimise("onnxruntime", file, tmp_path / "out.onnx")
+        optimise(framework(), file, tmp_path / "out.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["noise.onnx"]
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "message"),
+    ("settings", "threads", "message"),
     [
-        ("onnxruntim", {}, "unknown framework 'onnxruntim'; did you mean 'onnxruntime'?"),
-        ("caffe", {}, "unknown framework 'caffe'; there is: "),
-        ("__init__", {}, "unknown framework '__init__'"),
-        ("../checkpoint", {}, "unknown framework '../checkpoint'"),
-        ("onnxruntime", {"graph_optimisation": "al"}, "unknown graph optimisation 'al'; did you mean 'all'?"),
-        ("onnxruntime", {"threads": -1}, "threads is -1; it must be 1 or more, or 0"),
+        ({"graph-optimisation": "al"}, 1, "unknown graph optimisation 'al'; did you mean 'all'?"),
+        ({"spining": True}, 1, "unknown setting of software/onnxruntime==1 'spining'; did you mean 'spinning'?"),
+        ({}, -1, "threads is -1; it must be 1 or more, or 0"),
     ],
 )
-def test_what_there_is_not_is_an_error(model: Path, name: str, settings: dict[str, Any], message: str) -> None:
+def test_what_there_is_not_is_an_error(model: Path, settings: dict[str, Any], threads: int, message: str) -> None:
     with pytest.raises(PredictorError) as caught:
-        open_predictor(name, model, {}, **settings)
+        open_predictor(framework(**settings), model, {}, threads=threads)
     assert message in str(caught.value)
     with pytest.raises(PredictorError):
-        optimise(name, model, model.with_name("out.onnx"), **settings)
+        optimise(framework(**settings), model, model.with_name("out.onnx"), threads=threads)
 
 
 def test_a_framework_that_is_not_installed_is_an_error_that_names_it(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "cmx.worker.predictors.onnxruntime", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(PredictorError, match="framework 'onnxruntime' cannot be imported in this environment"):
-        open_predictor("onnxruntime", model, {})
+        open_predictor(framework(), model, {})
 
 
-def test_a_framework_is_a_file_and_is_imported_only_when_asked_for() -> None:
-    files = {file.stem.replace("_", "-") for file in Path(predictors.__file__).parent.glob("[a-z]*.py")}
-    assert set(predictors.frameworks()) == files
-    assert "onnxruntime" in files
-    code = "import sys, cmx.worker.predictors as p; p.frameworks(); print('onnxruntime' in sys.modules)"
-    root = Path(predictors.__file__).parents[3]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+def test_software_without_a_predictor_runs_no_models(model: Path) -> None:
+    role = Role("software/pillow==12.0", "", None, {}, Path("/nowhere"))
+    with pytest.raises(PredictorError, match=r"software/pillow==12\.0 runs no models") as caught:
+        open_predictor(role, model, {})
+    assert caught.value.hint == "fill the role with a framework"
+
+
+def test_a_framework_is_a_folder_of_anybody_s(tmp_path: Path, model: Path) -> None:
+    """Its predictor gets its own settings with their defaults, and has nothing to compile."""
+    (tmp_path / "mine.py").write_text(
+        "def load(model, component, settings):\n    return (model.name, component['task'], dict(settings))\n"
+    )
+    component = {"predictor": "mine.py", "settings": {"fast-maths": {"default": False}, "level": {"default": 3}}}
+    role = Role("software/mine==1", "", None, component, tmp_path, settings={"level": 5})
+    loaded: Any = open_predictor(role, model, {"task": "nothing"}, threads=2)
+    settings = {"fast_maths": False, "level": 5, "threads": 2, "compiled": False}
+    assert loaded == ("small.onnx", "nothing", settings)
+    assert optimise(role, model, tmp_path / "made") is None
+    assert not (tmp_path / "__pycache__").exists()

@@ -45,26 +45,25 @@ class OnnxRuntimePredictor:
         del self._session
 
 
-def load(
-    model: Path, component: Mapping[str, Any], *, threads: int, spinning: bool, graph_optimisation: str
-) -> OnnxRuntimePredictor:
-    options = _options(threads, graph_optimisation)
-    allow = "1" if spinning else "0"
+def load(model: Path, component: Mapping[str, Any], settings: Mapping[str, Any]) -> OnnxRuntimePredictor:
+    level = "disable" if settings["compiled"] else settings["graph_optimisation"]
+    options = _options(settings["threads"], level)
+    allow = "1" if settings["spinning"] else "0"
     options.add_session_config_entry("session.intra_op.allow_spinning", allow)
     options.add_session_config_entry("session.inter_op.allow_spinning", allow)
-    settings = {**_describe(threads, graph_optimisation), "spinning": spinning}
+    described = {**_describe(settings["threads"], level), "spinning": settings["spinning"]}
     session, load_ns = _session(model, options)
-    return OnnxRuntimePredictor(session, settings, load_ns)
+    return OnnxRuntimePredictor(session, described, load_ns)
 
 
-def optimise(source: Path, destination: Path, *, graph_optimisation: str, threads: int) -> dict[str, Any]:
-    partial = destination.with_name(destination.name + ".partial")
-    options = _options(threads, graph_optimisation)
+def optimise(source: Path, destination: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    level, partial = settings["graph_optimisation"], destination.with_name(destination.name + ".partial")
+    options = _options(settings["threads"], level)
     options.optimized_model_filepath = str(partial)
     _, optimise_ns = _session(source, options)
     partial.replace(destination)
     sizes = {"bytes_before": source.stat().st_size, "bytes_after": destination.stat().st_size}
-    return {**_describe(threads, graph_optimisation), "optimise_ns": optimise_ns, **sizes}
+    return {**_describe(settings["threads"], level), "optimise_ns": optimise_ns, **sizes}
 
 
 def _options(threads: int, graph_optimisation: str) -> onnxruntime.SessionOptions:
