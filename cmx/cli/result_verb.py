@@ -1,7 +1,8 @@
-"""List, show or export the results recorded on this machine.
+"""List, show, compare or export the results recorded on this machine.
 
-cmx result list --workflow image-classification --scenario offline
+cmx result list --workflow image-classification --where batch-size=8
 cmx result show 7f3a91c2
+cmx result compare framework=onnxruntime framework=torch --where batch-size=1
 cmx result export --format csv --output results.csv
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cmx.cli import result_compare
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import result_text
@@ -26,7 +28,7 @@ _FILTERS = ("workflow", "action", "model", "framework", "scenario", "status")
 
 def configure(parser: Parser, arguments: list[str]) -> None:
     """Add the options."""
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="list | show | export")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
     listing = commands.add_parser("list", help="results, newest first")
     exporting = commands.add_parser("export", help="results as JSON or CSV")
     for each in (listing, exporting):
@@ -34,11 +36,15 @@ def configure(parser: Parser, arguments: list[str]) -> None:
             each.add_argument(
                 f"--{name}", default="", metavar="REF" if name not in ("scenario", "status") else name.upper()
             )
+        each.add_argument(
+            "--where", action="append", default=[], metavar="KEY=VALUE", help="a condition; may be given again"
+        )
         each.add_argument("--limit", type=int, default=0, metavar="N", help="only the newest N")
     exporting.add_argument("--format", choices=("json", "csv"), default="json")
     exporting.add_argument(
         "--output", metavar="FILE", help="write there instead of printing; the ending says the format"
     )
+    result_compare.configure(commands.add_parser("compare", help="is B faster than A, and what differs"))
     commands.add_parser("show", help="everything about one").add_argument("id", help="its id, or the beginning of it")
 
 
@@ -48,7 +54,9 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     if arguments.command == "show":
         result = database.get(arguments.id)
         return Answer({"result": result.document()}, _shown(result))
-    results = database.list(**{name: getattr(arguments, name) for name in _FILTERS}, limit=arguments.limit)
+    if arguments.command == "compare":
+        return result_compare.run(arguments, database)
+    results = _filtered(database, arguments)
     documents = [result.document() for result in results]
     if arguments.command == "list":
         return Answer({"results": documents, "problems": list(database.problems)}, _listed(results, database.problems))
@@ -56,6 +64,16 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
         export(results, Path(arguments.output))
         return Answer({"file": arguments.output, "count": len(results)}, f"{len(results)} results → {arguments.output}")
     return Answer({"results": documents}, as_text(results, arguments.format))
+
+
+def _filtered(database: Database, arguments: argparse.Namespace) -> tuple[Result, ...]:
+    filters = {name: getattr(arguments, name) for name in _FILTERS}
+    if not arguments.where:
+        return database.list(**filters, limit=arguments.limit)
+    from cmx.results.selection import conditions, matching
+
+    found = matching(database.list(**filters), conditions(arguments.where))
+    return found[: arguments.limit or None]
 
 
 def _listed(results: Sequence[Result], problems: Sequence[str]) -> str:

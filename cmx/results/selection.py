@@ -1,0 +1,140 @@
+"""Which results are meant: ids, or conditions that they all meet.
+
+A condition is KEY=VALUE, or with !=, >=, <=, > or < between numbers and times. KEY is what a result is (``action``,
+``workflow``, ``scenario``, ``status``, ``valid``, ``key``, ``created``, ``host``, ``cpu``), one of its roles
+(``model=resnet50[onnx]>=1.5``, ``framework=onnxruntime<1.20``), or a parameter of the step that measured
+(``batch-size=8``, ``threads>=2``). Several in one word are parted by commas: ``framework=torch,batch-size=1``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cmx.errors import UsageError, nearest
+from cmx.host import Field
+from cmx.reference import Reference, admits
+from cmx.results.database import Database
+from cmx.results.result import Result
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda a, b: bool(a == b),
+    "!=": lambda a, b: bool(a != b),
+    ">=": lambda a, b: bool(a >= b),
+    "<=": lambda a, b: bool(a <= b),
+    ">": lambda a, b: bool(a > b),
+    "<": lambda a, b: bool(a < b),
+}
+_CONDITION = re.compile(r"([a-z][a-z0-9._-]*)(!=|>=|<=|=|>|<)(.*)")
+# A comma parts two conditions where one follows it; "framework=torch>=2,<3" is one.
+_COMMA = re.compile(r",(?=[a-z][a-z0-9._-]*(?:!=|>=|<=|=|>|<))")
+
+
+class Condition(NamedTuple):
+    """One KEY, an operator, and the VALUE as it was written."""
+
+    key: str
+    operator: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.key}{self.operator}{self.value}"
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """Raises UsageError for what is no condition."""
+        match = _CONDITION.fullmatch(text.strip())
+        if not match or not match[3]:
+            raise UsageError(f"{text!r} is not a condition", hint="write KEY=VALUE, as in framework=onnxruntime")
+        return cls(match[1], match[2], match[3])
+
+    def holds(self, result: Result) -> bool:
+        """Whether a result meets it. Raises UsageError for a reference that is none."""
+        if self.key in result.pins:
+            return self._refers(result.pins[self.key], variant_of(result, self.key))
+        known = facts(result)
+        if self.key not in known:
+            return self.operator == "!="
+        if self.key in ("workflow", "action"):
+            return self._refers(known[self.key], "", kind=self.key)
+        return _compare(known[self.key], self.operator, self.value)
+
+    def _refers(self, pin: str, variant: str, kind: str = "") -> bool:
+        name, _, version = pin.partition("==")
+        own_kind, _, own_name = name.rpartition("/")
+        if self.operator not in ("=", "!="):
+            raise UsageError(f"{self}: {self.key} has no order", hint=f"write {self.key}=NAME{self.operator}VERSION")
+        wanted = Reference.parse(self.value, kind=own_kind or kind)
+        same = wanted.kind == (own_kind or kind) and wanted.name == own_name.partition("[")[0]
+        same = same and wanted.variant in ("", variant) and (not version or admits(wanted.specifier, version))
+        return same == (self.operator == "=")
+
+
+def conditions(words: Iterable[str]) -> tuple[Condition, ...]:
+    """The conditions in some words. Raises UsageError."""
+    return tuple(Condition.parse(part) for word in words for part in _COMMA.split(word))
+
+
+def matching(results: Sequence[Result], wanted: Sequence[Condition]) -> tuple[Result, ...]:
+    """The results that meet all conditions. Raises UsageError for a KEY that none of them has."""
+    for condition in wanted:
+        known = {key for result in results for key in (*facts(result), *result.pins)}
+        if results and condition.key not in known:
+            raise UsageError(f"{condition}: no result has {condition.key!r}", hint=nearest(condition.key, known))
+    return tuple(result for result in results if all(condition.holds(result) for condition in wanted))
+
+
+def select(database: Database, word: str, where: Sequence[Condition] = ()) -> tuple[Result, ...]:
+    """The results that ``word`` means, newest first: ids parted by commas, or conditions; ``where`` holds in any case.
+
+    Raises UsageError for an id that is not there, or for conditions that no result meets.
+    """
+    if _CONDITION.match(word):
+        found = matching(database.list(), (*conditions([word]), *where))
+    else:
+        found = matching([database.get(each.strip()) for each in word.split(",")], where)
+    if not found:
+        also = f" and {', '.join(map(str, where))}" if where else ""
+        raise UsageError(f"no result meets {word}{also}", hint="cmx result list shows what there is")
+    return found
+
+
+def facts(result: Result) -> Mapping[str, Any]:
+    """What conditions can ask of a result but for its roles, by key."""
+    parameters = dict(measuring_step(result).get("parameters") or {})
+    host = {name: result.host.fields.get(field) for name, field in (("host", "hostname"), ("cpu", "cpu_model"))}
+    own = {
+        **{name: getattr(result, name) for name in ("id", "created", "action", "workflow", "scenario", "key")},
+        "status": "failed" if result.status != "ok" else "ok",
+        "valid": result.valid,
+        "seed": result.request.get("seed", 0),
+        "target": result.comparability.target,
+        "precision": result.comparability.precision,
+        **{name: field.value for name, field in host.items() if isinstance(field, Field)},
+    }
+    return {**parameters, **own}
+
+
+def measuring_step(result: Result) -> Mapping[str, Any]:
+    """The plan's step that measures; empty for a plan without one."""
+    steps = result.plan.get("steps") or ()
+    return next((step for step in steps if step.get("measures")), steps[-1] if steps else {})
+
+
+def variant_of(result: Result, role: str) -> str:
+    """Which form of a model was used, as in "onnx"; "" where there are no forms."""
+    pin = (result.plan.get("pins") or {}).get(role) or {}
+    return str(pin.get("variant") or "")
+
+
+def _compare(known: Any, operator: str, text: str) -> bool:
+    """``known`` against what was written: as numbers where both are, else as text (times sort as text)."""
+    if isinstance(known, bool):
+        known = "true" if known else "false"
+    try:
+        left: Any = float(known)
+        right: Any = float(text)
+    except (TypeError, ValueError):
+        left, right = "" if known is None else str(known), text
+    return _OPERATORS[operator](left, right)

@@ -1,0 +1,244 @@
+"""Comparing results: what may be compared, what is pooled, what is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from many_results import host, kept, result, results
+
+from cmx.cli.main import main
+from cmx.errors import UsageError
+from cmx.host import Noise
+from cmx.results import Database, Result
+from cmx.results.compare import compare, launches
+from cmx.results.selection import conditions, matching, select
+from cmx.settings import Settings
+
+SIX = [10.0, 10.1, 10.2, 10.3, 10.4, 10.5]
+SLOWER = [each * 1.1 for each in SIX]
+
+
+def interleaved(first: Sequence[float], second: Sequence[float], **changed: Any) -> tuple[list[Result], list[Result]]:
+    """A B A B …; ``changed`` is what B has of its own."""
+    pairs = [(result(a), result(b, **changed)) for a, b in zip(first, second, strict=True)]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def test_a_tenth_slower_is_found_and_what_differs_is_named() -> None:
+    a, b = interleaved(SIX, SLOWER, framework="onnxruntime==1.20.1", host=host(kernel="Linux 6.1"))
+    (found,) = compare(a, b)
+    assert found.ratio.verdict == "slower"
+    assert found.ratio.estimate == pytest.approx(1.1)
+    assert found.ratio.low is not None
+    assert found.ratio.low > 1
+    assert (found.a.median, found.measure.name) == (10.2e6, "p50")
+    assert [(each.group, each.name, each.a, each.b) for each in found.differences] == [
+        ("plan", "framework", "onnxruntime==1.31.1", "onnxruntime==1.20.1"),
+        ("host", "kernel", "-", "Linux 6.1"),
+    ]
+    assert found.cautions == ()
+
+
+def test_the_same_configuration_shows_no_difference_and_nothing_differs() -> None:
+    a, b = interleaved(SIX, SIX[::-1])
+    (found,) = compare(a, b)
+    assert (found.ratio.verdict, found.differences) == ("no difference shown", ())
+
+
+def test_frameworks_that_read_the_same_weights_in_their_own_forms_are_comparable() -> None:
+    a, b = interleaved(SIX, SLOWER, framework="torch==2.13.0", variant="torch")
+    (found,) = compare(a, b)
+    assert {each.name: (each.a, each.b) for each in found.differences}["model variant"] == ("onnx", "torch")
+
+
+def test_other_weights_are_refused_by_name() -> None:
+    a, b = interleaved(SIX, SLOWER, weights="v" * 64)
+    with pytest.raises(UsageError, match=r"did not do the same work: model: model/efficientnet-lite0"):
+        compare(a, b)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names"),
+    [
+        ({"threads": 2}, "threads"),
+        ({"batch-size": 8}, "batch-size"),
+        ({"batch-size": 8, "threads": 2}, "batch-size,threads"),
+    ],
+)
+def test_what_is_not_comparable_is_refused_with_the_key_and_can_be_asked_for(
+    parameters: dict[str, int], names: str
+) -> None:
+    a, b = interleaved(SIX, SLOWER, parameters=parameters)
+    with pytest.raises(UsageError, match=f"{names.split(',')[0]}: 1 and {next(iter(parameters.values()))}") as caught:
+        compare(a, b)
+    assert caught.value.hint == f"--across {names} compares them all the same"
+    (found,) = compare(a, b, across=names.split(","))
+    assert found.measure.name == ("throughput" if "batch-size" in parameters else "p50")
+    assert found.ratio.verdict == "slower"
+
+
+def test_a_misspelt_key_of_across_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="--across treads") as caught:
+        compare([result()], [result()], across=["treads"])
+    assert caught.value.hint == "did you mean 'threads'?"
+
+
+def test_matrices_are_compared_point_by_point() -> None:
+    a = [each for batch in (1, 8) for each in results(SIX, parameters={"batch-size": batch})]
+    b = [
+        each
+        for batch in (8, 1, 4)
+        for each in results(SLOWER, framework="torch==2.13.0", parameters={"batch-size": batch})
+    ]
+    assert [each.work["batch-size"] for each in compare(a, b)] == [1, 8]
+
+
+def test_a_side_that_mixes_configurations_is_refused() -> None:
+    mixed = [*results(SIX), result(framework="onnxruntime==1.20.1")]
+    with pytest.raises(UsageError, match=r"A is not one configuration: framework is onnxruntime==1.31.1"):
+        compare(mixed, results(SIX, framework="torch==2.13.0"))
+    elsewhere = [*results(SIX), result(host=host(hostname="other"))]
+    with pytest.raises(UsageError, match="hostname"):
+        compare(results(SIX), elsewhere)
+
+
+def test_how_long_a_measurement_went_on_makes_no_other_configuration() -> None:
+    a = [result(each, parameters={"duration": 1 + each}) for each in SIX]
+    assert compare(a, results(SLOWER))[0].ratio.verdict == "slower"
+
+
+def test_too_few_launches_are_counted_and_the_estimate_is_given() -> None:
+    (found,) = compare([result(10)], results(SLOWER))
+    assert (found.ratio.verdict, found.ratio.low) == ("too few launches", None)
+    assert "an interval needs 5 launches of each, here are 1 of A and 6 of B" in found.cautions
+
+
+def test_one_side_after_the_other_is_cautioned() -> None:
+    (found,) = compare(results(SIX), results(SLOWER))
+    assert found.cautions[0].startswith("one was measured after the other")
+
+
+def test_noise_and_other_answers_are_cautioned() -> None:
+    noise = Noise(elapsed_ns=10**10, cpus=2, load=2.4)
+    a, b = interleaved(SIX, SLOWER, noise=noise, accuracy=0.5, framework="torch==2.13.0")
+    assert compare(a, b)[0].cautions == (
+        "6 of 6 results of B were measured on a noisy machine",
+        "the answers differ: top_1 0.900 and top_1 0.500",
+    )
+
+
+def test_a_result_against_itself_is_refused() -> None:
+    same = result()
+    with pytest.raises(UsageError, match="on both sides"):
+        compare([same], [same])
+
+
+def test_every_launch_of_a_result_counts() -> None:
+    one = result()
+    told = [{"launch": n, "median": round(each * 1e6), "throughput": 1000 / each} for n, each in enumerate(SLOWER, 1)]
+    many = replace(one, statistics={"launches": told})
+    assert [each.values["median"] for each in launches([many])] == [round(each * 1e6) for each in SLOWER]
+    assert [each.values["median"] for each in launches([one])] == [10_000_000]
+
+
+def test_results_that_are_not_valid_are_compared_only_when_asked_for(settings: Settings) -> None:
+    a, b = interleaved(SIX, SLOWER)
+    b = [replace(each, valid=False, reasons=("LoadGen's verdict is INVALID: too short",)) for each in b]
+    with pytest.raises(UsageError, match=r"B: .* is not valid: LoadGen's verdict is INVALID: too short"):
+        compare(a, b)
+    assert compare(a, b, invalid=True)[0].ratio.verdict == "slower"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["framework=torch"], [1]),
+        (["framework!=torch"], [0, 2]),
+        (["framework=onnxruntime>=1.20,<1.31"], [2]),
+        (["batch-size=8"], [2]),
+        (["batch-size<8,framework=onnxruntime"], [0]),
+        (["model=efficientnet-lite0[torch]"], [1]),
+        (["model=efficientnet-lite0"], [0, 1, 2]),
+        (["workflow=image-classification>=1.2", "valid=true"], [0, 1, 2]),
+        (["created>=2026-01-01", "created<2027"], [0, 1, 2]),
+        (["cpu=Cortex-A72", "batch-size>1"], [2]),
+        (["batch-size=1.0", "status=failed"], []),
+    ],
+)
+def test_conditions_choose_results(words: list[str], expected: list[int]) -> None:
+    three = [
+        result(),
+        result(framework="torch==2.13.0", variant="torch"),
+        result(framework="onnxruntime==1.20.1", parameters={"batch-size": 8}),
+    ]
+    assert [three.index(each) for each in matching(three, conditions(words))] == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "message", "hint"),
+    [
+        ("framework", "'framework' is not a condition", "write KEY=VALUE, as in framework=onnxruntime"),
+        ("batch-size=", "'batch-size=' is not a condition", "write KEY=VALUE, as in framework=onnxruntime"),
+        ("batchsize=1", "batchsize=1: no result has 'batchsize'", "did you mean 'batch-size'?"),
+        ("framework>2", "framework>2: framework has no order", "write framework=NAME>VERSION"),
+    ],
+)
+def test_a_bad_condition_names_the_remedy(word: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        matching([result()], conditions([word]))
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_ids_and_conditions_select_from_the_database(settings: Settings) -> None:
+    database = Database(settings)
+    a, b = interleaved(SIX[:2], SLOWER[:2], framework="torch==2.13.0")
+    kept(database, a, b)
+    assert {each.id for each in select(database, "framework=torch")} == {each.id for each in b}
+    assert [each.id for each in select(database, f"{a[1].id},{a[0].id}")] == [a[1].id, a[0].id]
+    with pytest.raises(UsageError, match=r"no result meets framework=torch and batch-size=8"):
+        select(database, "framework=torch", conditions(["batch-size=8"]))
+
+
+def test_the_command_says_who_is_slower(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    kept(Database(settings), *interleaved(SIX, SLOWER, framework="torch==2.13.0"))
+    assert main(["result", "compare", "framework=onnxruntime", "framework=torch"]) == 0
+    out = capsys.readouterr().out
+    shown = [" ".join(line.split()) for line in out.splitlines()]
+    assert shown[:2] == [
+        "SCENARIO A p50 ms B p50 ms B/A INTERVAL LAUNCHES VERDICT",
+        "single-stream 10.2 11.22 1.100 1.069 to 1.132 6 and 6 slower",
+    ]
+    assert "B is slower than A: 1.100 times A's p50 (95.9% interval 1.069 to 1.132)" in shown
+    assert "plan framework onnxruntime==1.31.1 torch==2.13.0" in shown
+
+
+def test_the_command_answers_json(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    kept(Database(settings), *interleaved(SIX, SIX))
+    ids = [each.id for each in Database(settings).list()]
+    assert (
+        main(["result", "compare", ",".join(ids[::2]), ",".join(ids[1::2]), "--json", "--measure", "throughput"]) == 0
+    )
+    (found,) = json.loads(capsys.readouterr().out)["comparisons"]
+    assert found["ratio"]["verdict"] == "no difference shown"
+    assert found["unit"] == "/s"
+    assert found["a"]["launches"] == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--confidence", "95"], "--confidence 95: not between 0 and 1"),
+        (["--measure", "p5"], "--measure p5: no such measure"),
+        (["--measure", "energy"], "has no energy"),
+    ],
+)
+def test_the_commands_options_are_checked(
+    settings: Settings, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    kept(Database(settings), *interleaved(SIX, SLOWER, framework="torch==2.13.0"))
+    assert main(["result", "compare", "framework=onnxruntime", "framework=torch", *options]) == 2
+    assert message in capsys.readouterr().err
