@@ -199,14 +199,15 @@ def save_inputs(job: dict[str, Any], destination: Path) -> None:
     """The pictures of cmx's own job, preprocessed by cmx's own worker, as one array."""
     import numpy as np
 
-    from cmx.worker.datasets import open_dataset
-    from cmx.worker.inference import PictureLibrary
+    from cmx.worker import Context
+    from cmx.worker.inference import Samples
     from cmx.worker.job import Job
+    from cmx.worker.tasks import open_task
 
-    roles = Job.from_document(job).roles
-    library = PictureLibrary(open_dataset(roles["dataset"]), roles["model"].component["preprocess"])
-    library.load(range(library.total))
-    np.save(destination, np.stack([library.samples[index] for index in range(library.total)]))
+    task = open_task(Context(Job.from_document(job).roles, {}, destination.parent))
+    samples = Samples(task)
+    samples.load(range(samples.total))
+    np.save(destination, np.stack([samples.feeds[index][task.inputs[0]] for index in range(samples.total)]))
 
 
 def bare_loop(job: dict[str, Any], inputs: Path, queries: int, predictor: dict[str, Any]) -> dict[str, Any]:

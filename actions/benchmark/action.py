@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from cmx.worker import ActionError, Context, Outcome, latency
-from cmx.worker.classification import measure_accuracy
-from cmx.worker.datasets import open_dataset
-from cmx.worker.inference import PictureLibrary, PredictorSut, describe_predictor, model_predictor
+from cmx.worker.inference import Samples, Sut, describe_predictor, measure_accuracy, model_predictor, model_task
 from cmx.worker.loadgen import Report, Settings, open_engine, seeds
 from cmx.worker.predictors import Predictor
+from cmx.worker.stages import stage_times
+from cmx.worker.tasks import Task
 
 # LoadGen prepares queries before it starts, by the latency it expects. Too many cost a little memory; too few end
 # the run early and make it invalid, so the warm-up's best time is taken for slower than the best to come.
@@ -41,12 +41,12 @@ def benchmark(
         )
     predictor = model_predictor(context, threads=threads)
     common = {"scenario": scenario, "mode": mode, "threads": threads, "batch_size": batch_size}
+    task = model_task(context, predictor)
     if mode == "accuracy":
-        return _accuracy(context, predictor, common)
-    dataset, model = open_dataset(context.role("dataset")), context.role("model").component
-    library = PictureLibrary(dataset, model.get("preprocess", ()), performance_sample_count)
-    sut = PredictorSut(predictor, library, batch_size)
-    library.load([0])
+        return _accuracy(context, predictor, task, common)
+    samples = Samples(task, performance_sample_count)
+    sut = Sut(predictor, task, samples, batch_size)
+    samples.load([0])
     times = sut.warm_up(0, warm_up)
     settings = Settings(
         scenario=scenario,
@@ -59,9 +59,14 @@ def benchmark(
         **_expectations(expected_latency, offline_expected_qps, min(times) / batch_size),
         **seeds(context.seed),
     )
-    report = open_engine()(sut, library, settings, context.output, context.progress)
+    report = open_engine()(sut, samples, settings, context.output, context.progress)
     context.progress.finish(report.samples, report.samples)
-    metrics = {**common, **_metrics(context, report, predictor), "warm_up": {"queries": warm_up, "latencies": times}}
+    metrics = {
+        **common,
+        **_metrics(context, report, predictor),
+        "warm_up": {"queries": warm_up, "latencies": times},
+        "stages": stage_times(task, sut, batch_size),
+    }
     return Outcome(_summary(report, scenario), metrics, files=[*report.files, _keep(context, report, scenario)])
 
 
@@ -102,16 +107,14 @@ def _metrics(context: Context, report: Report, predictor: Predictor) -> dict[str
     }
 
 
-def _accuracy(context: Context, predictor: Predictor, common: dict[str, Any]) -> Outcome:
+def _accuracy(context: Context, predictor: Predictor, task: Task, common: dict[str, Any]) -> Outcome:
     """The same scenario in LoadGen's accuracy mode: every sample once, and no verdict on speed."""
-    report, counts = measure_accuracy(context, predictor, batch_size=common["batch_size"], scenario=common["scenario"])
-    metrics = {
-        **common,
-        **_metrics(context, report, predictor),
-        "accuracy": counts.accuracy,
-        "counts": {**counts.correct, "total": counts.total},
-    }
-    return Outcome(f"{common['scenario']}, accuracy of {counts.total} samples", metrics, files=report.files)
+    scenario, batch_size = common["scenario"], common["batch_size"]
+    report, score = measure_accuracy(
+        context, predictor, task, batch_size=batch_size, scenario=scenario, metric=task.metrics[0]
+    )
+    metrics = {**common, **_metrics(context, report, predictor), **score.document()}
+    return Outcome(f"{scenario}, accuracy of {score.total} samples", metrics, files=report.files)
 
 
 def _summary(report: Report, scenario: str) -> str:

@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 from cmx.worker import ActionError, Context, Outcome
-from cmx.worker.accuracy import Bar, Counts, reaches, reference_bar
-from cmx.worker.classification import measure_accuracy
-from cmx.worker.inference import describe_predictor, model_predictor
+from cmx.worker.accuracy import Bar, Score, reaches, reference_bar
+from cmx.worker.inference import describe_predictor, measure_accuracy, model_predictor, model_task
 
 
 def validate(
     context: Context,
     *,
-    metric: str = "top_1",
+    metric: str | None = None,
     at_least: float | None = None,
     tolerance: float | None = None,
     batch_size: int = 1,
     threads: int = 1,
 ) -> Outcome:
-    """Count right answers in LoadGen's accuracy mode; ``passed`` says whether they are enough.
+    """Score the answers given in LoadGen's accuracy mode; ``passed`` says whether they are good enough.
 
     Not enough is a finding, not an error. Raises ActionError when nothing says what is enough.
     """
-    bar = _bar(context, metric, at_least, tolerance)
     predictor = model_predictor(context, threads=threads)
-    report, counts = measure_accuracy(context, predictor, batch_size=batch_size, metric=metric)
-    value = counts.accuracy[metric]
+    task = model_task(context, predictor)
+    metric = metric or task.metrics[0]
+    task.check_metric(metric)
+    bar = _bar(context, metric, at_least, tolerance)
+    report, score = measure_accuracy(context, predictor, task, batch_size=batch_size, metric=metric)
+    value = score.accuracy[metric]
     passed = reaches(value, bar.at_least)
+    counted = {"correct": score.correct[metric]} if metric in score.correct else {}
     metrics = {
         "metric": metric,
         "value": value,
-        "correct": counts.correct[metric],
-        "count": counts.total,
+        **counted,
+        "count": score.total,
         "at_least": bar.at_least,
         "source": bar.source,
         "passed": passed,
-        "accuracy": counts.accuracy,
-        "counts": {**counts.correct, "total": counts.total},
+        **score.document(),
         "engine": report.engine,
         "engine_version": report.version,
         "predictor": describe_predictor(context, predictor),
     }
-    return Outcome(_summary(counts, metric, bar, passed), metrics, files=report.files)
+    return Outcome(_summary(score, metric, bar, passed), metrics, files=report.files)
 
 
 def _bar(context: Context, metric: str, at_least: float | None, tolerance: float | None) -> Bar:
@@ -57,13 +59,13 @@ def _bar(context: Context, metric: str, at_least: float | None, tolerance: float
     return bar
 
 
-def _summary(counts: Counts, metric: str, bar: Bar, passed: bool) -> str:
-    """As in: top-1 18/20 = 0.900 ≥ 0.850 (reference 0.900 − tolerance 0.050), top-5 19/20."""
-    value, sign = counts.accuracy[metric], "≥" if passed else "<"
-    others = [f", {_named(name)} {count}/{counts.total}" for name, count in counts.correct.items() if name != metric]
-    asked = f"{_named(metric)} {counts.correct[metric]}/{counts.total} = {value:.3f} {sign} {bar.at_least:.3f}"
-    return f"{asked} ({bar.source})" + "".join(others)
+def _summary(score: Score, metric: str, bar: Bar, passed: bool) -> str:
+    """As in: top-1 18/20 = 0.900 ≥ 0.850 (reference 0.900 − tolerance 0.050), top-5 19/20 = 0.950."""
+    asked = f"{_said(score, metric)} {'≥' if passed else '<'} {bar.at_least:.3f} ({bar.source})"
+    return ", ".join([asked, *(_said(score, name) for name in score.accuracy if name != metric)])
 
 
-def _named(metric: str) -> str:
-    return metric.replace("_", "-")
+def _said(score: Score, metric: str) -> str:
+    """A metric, with its count where it is one: "top-1 18/20 = 0.900", "mAP 0.440"."""
+    count = f"{score.correct[metric]}/{score.total} = " if metric in score.correct else ""
+    return f"{metric.replace('_', '-')} {count}{score.accuracy[metric]:.3f}"

@@ -21,8 +21,8 @@ def _body(result: Result) -> str:
     if "throughput" in metrics or "latency" in metrics:
         head, row = measurement(result)
         return table(head, [row], right=_numbers(row)) + "\n"
-    if "classes" in metrics:
-        return _classes(metrics) + "\n"
+    if "shows" in metrics:
+        return _shown(result) + "\n"
     return _accuracy_line(result.validation) + "\n" if result.validation else ""
 
 
@@ -50,14 +50,33 @@ def _point_row(point: Mapping[str, str], result: Result) -> dict[str, str]:
     return {**varied, **measured, "STATUS": verdict(result), "RESULT": result.short}
 
 
-def _classes(metrics: Any) -> str:
-    rows = [(str(each["index"]), each["name"], f"{each['probability']:.3f}") for each in metrics["classes"]]
-    return f"{metrics.get('input', '')}\n" + table(("CLASS", "NAME", "PROBABILITY"), rows, right=(0, 2))
+def _shown(result: Result) -> str:
+    """What a model made of one input: a table of its answers, and where the files are that it wrote."""
+    metrics, step = result.metrics, result.steps[-1]
+    answers = metrics[metrics["shows"]]
+    lines = [str(metrics.get("input", ""))]
+    if answers:
+        rows = [[_cell(value) for value in each.values()] for each in answers]
+        head = [name.replace("_", " ").upper() for name in answers[0]]
+        numbers = [column for column, value in enumerate(answers[0].values()) if not isinstance(value, str)]
+        lines.append(table(head, rows, right=numbers))
+    else:
+        lines.append(f"no {metrics['shows']}")
+    files = step.outcome.get("files") or ()
+    lines += [f"written: {result.folder / step.id / name}" for name in files if result.folder]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    """A number with three decimals if it has any; several of them rounded, as of a box."""
+    if isinstance(value, list):
+        return " ".join(f"{each:.0f}" if isinstance(each, float) else str(each) for each in value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _accuracy_line(validation: Any) -> str:
     counts = validation.get("counts") or {}
-    values = sorted((validation.get("accuracy") or {}).items())
+    values = (validation.get("accuracy") or {}).items()
     fractions = {name: f"{counts[name]}/{counts['total']} = " for name in counts if "total" in counts}
     parts = [f"{name} {fractions.get(name, '')}{value:.3f}" for name, value in values]
     verdict = "passed" if validation.get("passed") else "FAILED"

@@ -9,7 +9,7 @@ cmx result export --format csv --output results.csv
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from cmx.cli.result_text import result_text
 from cmx.host import Unavailable
 from cmx.results import Database, Result
 from cmx.results.export import as_text, export
-from cmx.results.table import LISTING, listing
+from cmx.results.table import LISTING, listing, milliseconds
 from cmx.settings import Settings
 
 _FILTERS = ("workflow", "action", "model", "framework", "scenario", "status")
@@ -88,6 +88,8 @@ def _shown(result: Result) -> str:
         lines += [f"  | {line}" for line in result.error.get("output", ())]
         lines += [f"error: {result.error['message']}"]
     lines.append(result_text(result).strip("\n"))
+    if stages := result.metrics.get("stages"):
+        lines += ["", f"STAGES (one batch of {stages['batch_size']}, apart from the measurement)", *_stages(stages)]
     lines += ["", "PINS"] + [f"  {role:<14} {reference}" for role, reference in result.pins.items()]
     lines += ["", "STEPS"] + [f"  {_step(step)}" for step in result.steps]
     lines += ["", "HOST"] + [f"  {name:<18} {_fact(field)}" for name, field in result.host.fields.items()]
@@ -95,6 +97,14 @@ def _shown(result: Result) -> str:
         lines += ["", "NOISE"] + [f"  {name:<18} {value}" for name, value in _noise(result.noise.document())]
     lines += ["", f"comparable with results of key {result.key}", f"files: {result.folder}"]
     return "\n".join(lines)
+
+
+def _stages(stages: Mapping[str, Any]) -> list[str]:
+    medians = {name: stage for name, stage in stages.items() if isinstance(stage, dict)}
+    return [
+        f"  {name:<14} {milliseconds(stage['median']):>8} ms   median of {stage['count']}"
+        for name, stage in medians.items()
+    ]
 
 
 def _step(step: Any) -> str:

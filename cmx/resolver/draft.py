@@ -47,6 +47,16 @@ class Draft:
         return frozenset(role for _, action in self.steps for role in action.open_roles)
 
     @property
+    def support(self) -> frozenset[str]:
+        """The workflow's roles that no action of it takes: software that its task imports, as a metric's library."""
+        own = {role for role, reference in self.workflow.requires.items() if reference.kind == "software"} - self.wanted
+        if not own:
+            return frozenset()
+        return frozenset(
+            own - {role for step in self.workflow.steps for role in self.catalog.action(step.action).requires}
+        )
+
+    @property
     def unfilled(self) -> frozenset[str]:
         return self.wanted - set(self.roles)
 
@@ -65,7 +75,8 @@ def make_draft(catalog: Catalog, request: Request) -> Draft:
     workflow = catalog.workflow(Reference.parse(request.workflow, kind="workflow"))
     steps = [(step, catalog.action(step.action)) for step in workflow.steps]
     draft = Draft(request, catalog, workflow, _selected(workflow, steps, request.action))
-    draft.roles = {role: reference for role, reference in workflow.requires.items() if role in draft.wanted}
+    used = draft.wanted | draft.support
+    draft.roles = {role: reference for role, reference in workflow.requires.items() if role in used}
     for role, text in request.use.items():
         draft.roles[role] = _used(draft, role, text)
     if request.target and EMULATOR in draft.unfilled:
@@ -133,7 +144,7 @@ def asked(draft: Draft) -> dict[Requirement, str]:
     for role in draft.request.use:
         askers.setdefault(requirement(draft.roles[role]), []).append("you")
     for role, reference in draft.workflow.requires.items():
-        if role in draft.wanted and draft.roles[role].key == reference.key:
+        if role in draft.wanted | draft.support and draft.roles[role].key == reference.key:
             askers.setdefault(requirement(reference), []).append(draft.workflow.key)
     if EMULATOR in draft.roles and EMULATOR not in {*draft.request.use, *draft.workflow.requires}:
         askers.setdefault(requirement(draft.roles[EMULATOR]), []).append(f"a program for {draft.request.target}")

@@ -1,21 +1,19 @@
-"""Joins a model, a dataset and a framework into what a load generator drives."""
+"""Joins a model, a task and a framework into what a load generator drives."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Optional
 
-import numpy as np
-
 from cmx.worker.context import Context
-from cmx.worker.datasets import Dataset
-from cmx.worker.operators import pipeline
+from cmx.worker.loadgen import Report, Settings, open_engine, seeds
 from cmx.worker.outcome import ActionError
 from cmx.worker.predictors import Predictor, open_predictor
 from cmx.worker.process import processors
+from cmx.worker.tasks import Feeds, Outputs, Score, Task, open_task
 
 if TYPE_CHECKING:
     from cmx.worker.loadgen import Complete
@@ -36,6 +34,11 @@ def model_predictor(context: Context, *, threads: int) -> Predictor:
     return open_predictor(framework, file, model.component, threads=threads, compiled=compiled is not None)
 
 
+def model_task(context: Context, predictor: Predictor) -> Task:
+    """The task of the job's model, for the inputs that the loaded model has."""
+    return open_task(context, [each.name for each in predictor.inputs])
+
+
 def describe_predictor(context: Context, predictor: Predictor) -> dict[str, Any]:
     """What determines the predictor's speed; under ``compiled`` what the step ``compile`` did, None without one."""
     facts = context.product(COMPILE, FACTS)
@@ -43,91 +46,78 @@ def describe_predictor(context: Context, predictor: Predictor) -> dict[str, Any]
     return {**predictor.describe(), "compiled": compiled}
 
 
-class PictureLibrary:
-    """The samples of a dataset, preprocessed: float32 arrays with a batch dimension of 1, contiguous.
+class Samples:
+    """The samples of a task, ready for the model.
 
-    A sample is preprocessed once and kept: loading is not timed, and what LoadGen unloads it may load again.
+    Each is prepared once and kept: loading is not timed, and what LoadGen unloads it may load again.
     """
 
-    def __init__(
-        self, dataset: Dataset, preprocess: Sequence[Mapping[str, Any]], performance_count: Optional[int] = None
-    ) -> None:
-        self.total = len(dataset)
+    def __init__(self, task: Task, performance_count: Optional[int] = None) -> None:
+        self.total = len(task)
         self.performance_count = min(performance_count or self.total, self.total)
-        self.samples: dict[int, np.ndarray[Any, Any]] = {}
-        self._dataset = dataset
-        self._prepare = pipeline(preprocess)
+        self.feeds: dict[int, Feeds] = {}
+        self._task = task
 
     def load(self, indices: Sequence[int]) -> None:
-        missing = [index for index in indices if index not in self.samples]
+        missing = [index for index in indices if index not in self.feeds]
         # Several at once: unpacking and scaling pictures are most of the work, and let go of Python's lock.
         with ThreadPoolExecutor(max(1, min(_AT_ONCE, processors(), len(missing)))) as threads:
-            self.samples.update(zip(missing, threads.map(self._sample, missing)))
-
-    def _sample(self, index: int) -> np.ndarray[Any, Any]:
-        array = np.asarray(self._prepare(self._dataset.image(index)), dtype=np.float32)
-        return np.ascontiguousarray(array[np.newaxis])
+            self.feeds.update(zip(missing, threads.map(self._task.sample, missing)))
 
     def unload(self, indices: Sequence[int]) -> None:
         for index in indices:
-            self.samples.pop(index, None)
+            self.feeds.pop(index, None)
 
 
-class PredictorSut:
+class Sut:
     """Answers queries with a predictor, ``batch_size`` samples at a time, on the thread that asks.
 
-    ``answer`` turns a batch of outputs into one bytes object a sample; without it nothing is answered, and what
-    is timed is the prediction alone.
+    With ``answering`` the task makes an answer of each sample's outputs; without it nothing is answered, and what is
+    timed is the prediction alone.
     """
 
     def __init__(
-        self,
-        predictor: Predictor,
-        library: PictureLibrary,
-        batch_size: int = 1,
-        answer: Optional[Callable[[np.ndarray[Any, Any]], Sequence[bytes]]] = None,
+        self, predictor: Predictor, task: Task, samples: Samples, batch_size: int = 1, *, answering: bool = False
     ) -> None:
-        if len(predictor.inputs) != 1:
-            raise ActionError(f"the model has {len(predictor.inputs)} inputs; a picture fills one")
         self._fixed = _check_batch(predictor, batch_size)
         self._predict = predictor.predict
-        self._input = predictor.inputs[0].name
-        self._output = predictor.outputs[0].name
-        self._samples = library.samples
+        self._task = task
+        self._feeds = samples.feeds
         self._batch_size = batch_size
-        self._answer = answer
-        self._buffer: Optional[np.ndarray[Any, Any]] = None
+        self._answering = answering
 
     def issue(self, ids: Sequence[int], indices: Sequence[int], complete: Complete) -> None:
         step = self._batch_size
         for start in range(0, len(ids), step):
-            outputs = self._predict({self._input: self._batch(indices[start : start + step])})
-            answers = self._answer(outputs[self._output]) if self._answer else None
-            complete(ids[start : start + step], answers)
+            chunk = ids[start : start + step]
+            feeds = self.batch([self._feeds[index] for index in indices[start : start + step]])
+            outputs = self.infer(feeds)
+            complete(chunk, self._task.answers(feeds, outputs)[: len(chunk)] if self._answering else None)
 
     def flush(self) -> None:
         """Nothing is ever held back."""
 
-    def _batch(self, indices: Sequence[int]) -> np.ndarray[Any, Any]:
-        """A lone sample as it lies in memory; several are copied into one buffer that is used again.
+    def batch(self, samples: Sequence[Feeds]) -> Feeds:
+        """A lone sample as it lies in memory; several as the task collates them.
 
-        Where the model's batch is fixed, what is left in the buffer fills up the last, smaller batch.
+        Where the model's batch is fixed, the last sample fills up a smaller batch.
         """
         if self._batch_size == 1:
-            return self._samples[indices[0]]
-        if self._buffer is None:
-            first = self._samples[indices[0]]
-            self._buffer = np.zeros((self._batch_size, *first.shape[1:]), dtype=first.dtype)
-        for row, index in enumerate(indices):
-            self._buffer[row] = self._samples[index][0]
-        return self._buffer if self._fixed else self._buffer[: len(indices)]
+            return samples[0]
+        if self._fixed and len(samples) < self._batch_size:
+            samples = [*samples, *[samples[-1]] * (self._batch_size - len(samples))]
+        return self._task.collate(samples)
+
+    def infer(self, feeds: Feeds) -> Outputs:
+        """The outputs for a batch."""
+        return self._task.infer(self._predict, feeds)
 
     def warm_up(self, index: int, queries: int) -> list[int]:
         """Predict the same full batch ``queries`` times; the ns each took, none of them counted."""
         times = []
         for _ in range(queries):
             begin = perf_counter_ns()
-            self._predict({self._input: self._batch([index] * self._batch_size)})
+            self.infer(self.batch([self._feeds[index]] * self._batch_size))
             times.append(perf_counter_ns() - begin)
         return times
 
@@ -142,3 +132,21 @@ def _check_batch(predictor: Predictor, batch_size: int) -> bool:
             f"the model takes batches of {size} only, batch-size is {batch_size}", f"--set batch-size={size}"
         )
     return fixed
+
+
+def measure_accuracy(
+    context: Context, predictor: Predictor, task: Task, *, batch_size: int, scenario: str = "offline", metric: str
+) -> tuple[Report, Score]:
+    """Answer the whole dataset in LoadGen's accuracy mode, and score the answers: ``metric``, and what there is else.
+
+    Raises ValueError for a metric that the task has not.
+    """
+    task.check_metric(metric)
+    samples = Samples(task)
+    sut = Sut(predictor, task, samples, batch_size, answering=True)
+    settings = Settings(scenario=scenario, mode="accuracy", **seeds(context.seed))
+    report = open_engine()(sut, samples, settings, context.output, context.progress)
+    missing = [index for index in range(len(task)) if index not in report.answers]
+    if missing:
+        raise ValueError(f"{len(missing)} of {len(task)} samples have no answer")
+    return report, task.score(report.answers, metric)

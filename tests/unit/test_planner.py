@@ -134,6 +134,16 @@ def pins(found: Plan) -> dict[str, str]:
 # What is chosen.
 
 
+def test_software_that_a_workflow_brings_for_its_task_is_in_the_environment(catalog: Catalog) -> None:
+    root = catalog.repositories[0].root
+    flow = "{model: model/net, dataset: dataset/photos, framework: software/runner, metric: software/onnx}"
+    put_all(root, workflow("scored", flow, "[{id: verify, action: verify}, {id: build, action: build}]"))
+    found = plan(Catalog([Repository.open(root)], catalog.settings), Fake(), workflow="scored", action="verify")
+    assert (found.pins["metric"].reference, found.pins["metric"].environment) == ("software/onnx==1.16", "main")
+    assert "onnx==1.16" in map(str, found.environments["main"].packages)
+    assert "metric" not in found.steps[0].roles
+
+
 def test_everything_that_a_step_needs_is_pinned(catalog: Catalog) -> None:
     assert pins(plan(catalog, Fake())) == {
         "numpy": "software/numpy==2.4",

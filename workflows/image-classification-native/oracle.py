@@ -10,7 +10,7 @@ import numpy as np
 
 from cmx.worker import ActionError, Context
 from cmx.worker.accuracy import count_top, reference_bar
-from cmx.worker.datasets import open_dataset
+from cmx.worker.datasets import ImageFolder
 from cmx.worker.native import Check, Report
 from cmx.worker.operators import pipeline
 from cmx.worker.predictors import open_predictor
@@ -24,7 +24,7 @@ def check(context: Context, report: Report, answers: Path) -> list[Check]:
 
     The last is left out where this environment has no such framework: that of another target cannot be imported.
     """
-    dataset, model = open_dataset(context.role("dataset")), context.role("model").component
+    dataset, model = ImageFolder.open(context.role("dataset")), context.role("model").component
     logits = np.fromfile(answers, dtype="<f4")
     if logits.size != len(dataset) * report.facts["classes"]:
         raise ActionError(f"the program wrote {logits.size} numbers for {len(dataset)} samples")

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from cmx.worker.accuracy.score import Score
 
 _METRIC = re.compile(r"top_([1-9][0-9]*)")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many of ``total`` samples were right: ``correct["top_5"]``, its label among the best five."""
-
-    correct: Mapping[str, int]
-    total: int
-
-    @property
-    def accuracy(self) -> dict[str, float]:
-        """Each metric as a fraction of 1."""
-        return {name: count / self.total for name, count in self.correct.items()}
 
 
 def metric_depth(metric: str) -> int:
@@ -30,7 +18,7 @@ def metric_depth(metric: str) -> int:
     return int(match[1])
 
 
-def count_top(ranked: Mapping[int, Sequence[int]], labels: Sequence[int], metrics: Sequence[str]) -> Counts:
+def count_top(ranked: Mapping[int, Sequence[int]], labels: Sequence[int], metrics: Sequence[str]) -> Score:
     """Count right answers; ``ranked`` maps each sample's index to its classes, best first.
 
     Raises ValueError when a sample of ``labels`` has no answer, or too few classes for a metric.
@@ -47,4 +35,4 @@ def count_top(ranked: Mapping[int, Sequence[int]], labels: Sequence[int], metric
         metric: sum(label in list(ranked[index][:depth]) for index, label in enumerate(labels))
         for metric, depth in depths.items()
     }
-    return Counts(correct, len(labels))
+    return Score.counted(correct, len(labels))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 # 0.9 - 0.05 is 0.85 in decimal and 0.85000000000000009 in binary; no accuracy is counted this finely.
 _EPSILON = 1e-9
+
+Reference = Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
+"""What a model reached: ``{dataset: NAME, METRIC: VALUE, tolerance: …}``, or one of these for each dataset."""
 
 
 @dataclass(frozen=True)
@@ -19,19 +22,19 @@ class Bar:
 
 
 def reaches(value: float, at_least: float) -> bool:
-    """``value >= at_least``, for numbers that are equal in decimal."""
+    """``value >= at_least``, for numbers that are equal in decimal; a value that is no number reaches nothing."""
     return value >= at_least - _EPSILON
 
 
-def reference_bar(
-    reference: Mapping[str, Any], metric: str, dataset: str, tolerance: Optional[float] = None
-) -> Optional[Bar]:
+def reference_bar(reference: Reference, metric: str, dataset: str, tolerance: Optional[float] = None) -> Optional[Bar]:
     """The bar a model's component sets: its reference on this dataset, less the tolerance.
 
-    None when the reference is for another dataset, or has not this metric.
+    None when there is no reference for this dataset, or it has not this metric.
     """
-    if reference.get("dataset") != dataset or metric not in reference:
+    known = [reference] if isinstance(reference, Mapping) else reference
+    found = next((each for each in known if each.get("dataset") == dataset and metric in each), None)
+    if found is None:
         return None
-    value = float(reference[metric])
-    slack = float(reference.get("tolerance", 0.0) if tolerance is None else tolerance)
+    value = float(found[metric])
+    slack = float(found.get("tolerance", 0.0) if tolerance is None else tolerance)
     return Bar(value - slack, f"reference {value:.3f} − tolerance {slack:.3f}")

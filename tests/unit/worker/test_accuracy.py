@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from cmx.worker.accuracy import count_top, metric_depth, reaches, reference_bar
-from cmx.worker.classification import ranked_classes, read_classes
 
 REFERENCE = {"dataset": "imagenet-photos", "top_1": 0.90, "top_5": 0.95, "tolerance": 0.05}
 
@@ -52,7 +50,9 @@ def test_a_reference_holds_for_its_own_dataset_and_metrics_only() -> None:
     assert reference_bar({}, "top_1", "imagenet-photos") is None
 
 
-def test_ranked_classes_survive_their_way_through_bytes() -> None:
-    answer = ranked_classes([{"softmax": {}}, {"top_k": 3}])
-    logits = np.array([[0.1, 3.0, 2.0, -1.0], [9.0, 0.0, 1.0, 2.0]], dtype=np.float32)
-    assert [read_classes(found) for found in answer(logits)] == [[1, 2, 0], [0, 3, 2]]
+def test_a_model_has_a_reference_for_each_of_several_datasets() -> None:
+    several = [REFERENCE, {"dataset": "imagenet-val", "top_1": 0.75}]
+    bar = reference_bar(several, "top_1", "imagenet-val")
+    assert bar is not None
+    assert bar.at_least == 0.75
+    assert reference_bar(several, "top_5", "imagenet-val") is None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ACTIONS = Path(cmx.__file__).parent.parent / "actions"
 COLOURS = [(200, 10, 10), (10, 200, 10), (10, 10, 200)]
 MODEL = {
+    "task": "image-classification",
+    "inputs": [{"name": "image"}],
     "preprocess": [{"resize": {"size": 4}}, {"normalize": {"mean": 0, "std": 255}}, {"layout": "NCHW"}],
     "postprocess": [{"softmax": {}}, {"top_k": 2}],
     "reference": {"dataset": "colours", "top_1": 0.9, "tolerance": 0.05},
@@ -122,6 +124,9 @@ def test_benchmark_measures_single_stream(worker: Worker, roles: dict[str, Any])
     assert metrics["settings"]["min_duration_ms"] == 50
     assert len(metrics["warm_up"]["latencies"]) == metrics["warm_up"]["queries"] == 10
     assert metrics["predictor"]["threads"] == 1
+    stages = metrics["stages"]
+    assert stages["batch_size"] == 1
+    assert all(stages[name]["median"] > 0 for name in ("preprocess", "predict", "postprocess"))
     assert "latencies.npy" in found["files"]
     last = json.loads((worker.output / "progress.jsonl").read_text().splitlines()[-1])
     assert last["done"] == last["total"] == metrics["samples"]
@@ -211,6 +216,30 @@ def test_run_does_without_names(worker: Worker, roles: dict[str, Any]) -> None:
     assert [found["name"] for found in classes] == [f"class {classes[0]['index']}"]
 
 
+def test_run_leaves_out_what_is_below_the_threshold(worker: Worker, roles: dict[str, Any]) -> None:
+    picture = next(Path(roles["dataset"]["path"]).iterdir())
+    found = performed(worker, "run", roles, {"input": str(picture), "threshold": 0.5})["metrics"]
+    assert (found["shows"], len(found["classes"])) == ("classes", 1)
+
+
+def test_a_task_that_there_is_none_of_is_an_error(worker: Worker, roles: dict[str, Any]) -> None:
+    roles["model"]["component"] = {**MODEL, "task": "image-clasification"}
+    error = refused(worker, "validate", roles, {"at_least": 0.5})
+    assert error["message"] == "model/m==1.0.0: unknown task 'image-clasification'"
+    assert error["hint"] == "did you mean 'image-classification'?"
+
+
+def test_a_dataset_of_another_task_is_an_error(worker: Worker, roles: dict[str, Any]) -> None:
+    roles["dataset"]["component"] = {**roles["dataset"]["component"], "task": "object-detection"}
+    error = refused(worker, "validate", roles, {"at_least": 0.5})
+    assert error["message"] == "dataset/colours==1.0.0 is for object-detection, model/m==1.0.0 for image-classification"
+
+
+def test_a_metric_that_the_task_has_not_is_an_error(worker: Worker, roles: dict[str, Any]) -> None:
+    error = refused(worker, "validate", roles, {"at_least": 0.5, "metric": "mAP"})
+    assert "unknown metric 'mAP'; there is: top_1, top_5 and so on" in error["message"]
+
+
 def test_run_refuses_what_is_no_picture(worker: Worker, roles: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     error = refused(worker, "run", roles, {"input": str(tmp_path / "notes.txt"), "top": 1})
@@ -220,7 +249,7 @@ def test_run_refuses_what_is_no_picture(worker: Worker, roles: dict[str, Any], t
 
 def test_run_refuses_more_classes_than_there_are(worker: Worker, roles: dict[str, Any]) -> None:
     picture = next(Path(roles["dataset"]["path"]).iterdir())
-    error = refused(worker, "run", roles, {"input": str(picture)})
+    error = refused(worker, "run", roles, {"input": str(picture), "top": 5})
     assert (error["message"], error["hint"]) == ("top is 5, the model knows 3 classes", "--set top=3")
 
 

@@ -1,8 +1,9 @@
-"""Names of classes."""
+"""Format ``class-names``: names of classes, a JSON list."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from cmx.worker.context import Role
 
@@ -21,3 +22,22 @@ def class_names(role: Role) -> tuple[str, ...]:
     if expected is not None and len(names) != expected:
         raise ValueError(f"{role.file}: {len(names)} names, {role.reference} says {expected}")
     return tuple(names)
+
+
+class ClassNames:
+    """The names as samples of a dataset."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def name(self, index: int) -> str:
+        """The name of the class of this number."""
+        return self._names[index]
+
+
+def open(role: Role) -> ClassNames:
+    """The dataset of a role; raises ValueError as ``class_names`` does."""
+    return ClassNames(class_names(role))

@@ -5,28 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cmx.worker.context import Role
 from cmx.worker.datasets.picture import open_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-class Dataset(Protocol):
-    """Samples with labels, in an order that never changes."""
-
-    def __len__(self) -> int: ...
-
-    def image(self, index: int) -> Image:
-        """The picture, in RGB; raises ActionError naming the file if it is none."""
-
-    def label(self, index: int) -> int:
-        """The number of the class it shows, from 0."""
-
-    def name(self, index: int) -> str:
-        """Its file's name."""
 
 
 class ImageFolder:
@@ -56,12 +41,15 @@ class ImageFolder:
         return len(self._files)
 
     def image(self, index: int) -> Image:
+        """The picture, in RGB; raises ActionError naming the file if it is none."""
         return open_picture(self._files[index])
 
     def label(self, index: int) -> int:
+        """The number of the class it shows, from 0."""
         return self._labels[index]
 
     def name(self, index: int) -> str:
+        """Its file's name."""
         return self._files[index].name
 
 
@@ -75,12 +63,6 @@ def _pattern(role: Role) -> re.Pattern[str]:
     return pattern
 
 
-_FORMATS = {"image-folder": ImageFolder.open}
-
-
-def open_dataset(role: Role) -> Dataset:
-    """The dataset that fills a role, by the ``format`` of its component; raises ValueError if it cannot be used."""
-    name = role.component.get("format")
-    if name not in _FORMATS:
-        raise ValueError(f"{role.reference}: unknown format {name!r}; there is: {', '.join(_FORMATS)}")
-    return _FORMATS[name](role)
+def open(role: Role) -> ImageFolder:
+    """The dataset of a role; raises ValueError when its files are not what its component says."""
+    return ImageFolder.open(role)

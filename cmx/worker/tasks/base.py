@@ -1,0 +1,121 @@
+"""What every task has; a task of its own overrides what is different."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+
+from cmx.worker.accuracy import Score
+from cmx.worker.context import Context
+from cmx.worker.datasets import Dataset, open_dataset
+from cmx.worker.operators import pipeline
+from cmx.worker.outcome import ActionError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Feeds = Mapping[str, "np.ndarray[Any, Any]"]
+"""A model's inputs by name, samples along the first axis."""
+Outputs = Mapping[str, "np.ndarray[Any, Any]"]
+"""A model's outputs by name, in the order of the model."""
+Infer = Callable[[Feeds], Outputs]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a model makes of one input.
+
+    ``summary`` is one line, ``answers`` are rows of a table with the same keys, called ``kind`` ("classes"), and
+    ``files`` are names in the output folder, as of a picture with boxes.
+    """
+
+    summary: str
+    kind: str
+    answers: Sequence[Mapping[str, Any]]
+    files: Sequence[str] = ()
+
+
+class Task:
+    """One task with one model: from samples to feeds, from outputs to answers, from answers to a score.
+
+    ``metrics`` are the names that ``score`` gives, the main one first. What is needed only to show an input or to
+    score answers is imported where it is used.
+    """
+
+    metrics: tuple[str, ...] = ()
+
+    def __init__(self, context: Context, inputs: Sequence[str]) -> None:
+        self.context = context
+        self.model = context.role("model")
+        self.inputs = tuple(inputs)
+        self._buffers: dict[str, np.ndarray[Any, Any]] = {}
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The samples; raises ValueError when their files are not what their component says."""
+        return open_dataset(self.context.role("dataset"))
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def sample(self, index: int) -> Feeds:
+        """One sample as the model wants it: contiguous arrays whose first axis is 1 long. Called from threads."""
+        raise NotImplementedError
+
+    def collate(self, samples: Sequence[Feeds]) -> Feeds:
+        """Several samples as one batch; here they have one shape, and go into memory that is used again.
+
+        A task whose samples vary in length pads them.
+        """
+        return {name: self._stacked(name, [sample[name] for sample in samples]) for name in samples[0]}
+
+    def _stacked(self, name: str, arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        first, count = arrays[0], len(arrays)
+        buffer = self._buffers.get(name)
+        if buffer is None or len(buffer) < count or buffer.shape[1:] != first.shape[1:] or buffer.dtype != first.dtype:
+            buffer = self._buffers[name] = np.empty((count, *first.shape[1:]), dtype=first.dtype)
+        return np.concatenate(arrays, out=buffer[:count])
+
+    def infer(self, predict: Infer, feeds: Feeds) -> Outputs:
+        """The outputs for a batch: one prediction, or as many as a model with a state takes for a sample."""
+        return predict(feeds)
+
+    def answers(self, feeds: Feeds, outputs: Outputs) -> Sequence[bytes]:
+        """One answer for each sample of a batch, as bytes: they go through the load generator's accuracy log."""
+        raise NotImplementedError
+
+    def check_metric(self, metric: str) -> None:
+        """Raise ValueError for a metric that ``score`` will not give."""
+        if metric not in self.metrics:
+            raise ValueError(f"unknown metric {metric!r}; there is: {', '.join(self.metrics)}")
+
+    def score(self, answers: Mapping[int, bytes], metric: str) -> Score:
+        """How good the answers are, by the samples' indices: ``metric``, and what else there is to say."""
+        raise NotImplementedError
+
+    def show(self, path: Path, infer: Infer, *, top: Optional[int], threshold: Optional[float]) -> Shown:
+        """What the model makes of the input in a file: at most ``top`` answers, those of a score above ``threshold``.
+
+        None leaves either to the task. Raises ActionError for a file that is no such input.
+        """
+        raise NotImplementedError
+
+
+class PictureTask(Task):
+    """A task with one input, a picture, made ready by the model's ``preprocess``."""
+
+    def __init__(self, context: Context, inputs: Sequence[str]) -> None:
+        super().__init__(context, inputs)
+        if len(self.inputs) != 1:
+            raise ActionError(f"the model has {len(self.inputs)} inputs; a picture fills one")
+        self._prepare = pipeline(self.model.component.get("preprocess", ()))
+
+    def feeds(self, picture: Image) -> Feeds:
+        """The picture as the model's input, float32."""
+        array = np.asarray(self._prepare(picture), dtype=np.float32)
+        return {self.inputs[0]: np.ascontiguousarray(array[np.newaxis])}
