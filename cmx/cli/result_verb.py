@@ -90,7 +90,7 @@ def _shown(result: Result) -> str:
     lines.append(result_text(result).strip("\n"))
     if stages := result.metrics.get("stages"):
         lines += ["", f"STAGES (one batch of {stages['batch_size']}, apart from the measurement)", *_stages(stages)]
-    lines += ["", "PINS"] + [f"  {role:<14} {reference}" for role, reference in result.pins.items()]
+    lines += ["", "PINS"] + [_pin(result, role, reference) for role, reference in result.pins.items()]
     lines += ["", "STEPS"] + [f"  {_step(step)}" for step in result.steps]
     lines += ["", "HOST"] + [f"  {name:<18} {_fact(field)}" for name, field in result.host.fields.items()]
     if result.noise:
@@ -105,6 +105,12 @@ def _stages(stages: Mapping[str, Any]) -> list[str]:
         f"  {name:<14} {milliseconds(stage['median']):>8} ms   median of {stage['count']}"
         for name, stage in medians.items()
     ]
+
+
+def _pin(result: Result, role: str, reference: str) -> str:
+    settings = result.plan["pins"].get(role, {}).get("settings") or {}
+    words = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in settings.items()]
+    return f"  {role:<14} {'   '.join([reference, *words])}"
 
 
 def _step(step: Any) -> str:

@@ -53,7 +53,9 @@ def _setting_of(software: Software, steps: Steps, key: str) -> list[str] | None:
         return takers
     settings = {each for role in roles for each in software[role].settings}
     if scope and roles:
-        raise UsageError(f"--set {key}: {software[roles[0]].key} has no such setting", hint=nearest(name, settings))
+        raise UsageError(
+            f"--set {key}: software/{software[roles[0]].name} has no such setting", hint=nearest(name, settings)
+        )
     if not scope:
         raise UsageError(f"--set {key}: no such parameter or setting", hint=nearest(name, {*_names(steps), *settings}))
     if any(scope in (step.id, action.name) for step, action in steps):
@@ -67,7 +69,7 @@ def _refuse_scope(software: Software, key: str, name: str) -> None:
     """Raise UsageError for a setting that was given for a step alone."""
     owner = next((role for role, each in software.items() if name in each.settings), "")
     if owner:
-        what = f"{name} is a setting of {software[owner].key}, the same in every step"
+        what = f"{name} is a setting of software/{software[owner].name}, the same in every step"
         raise UsageError(f"--set {key}: {what}", hint=f"give --set {owner}.{name}=VALUE")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from cmx.component import Action, Step
 from cmx.errors import UsageError, nearest
 from cmx.repository import Catalog
 from cmx.resolver.draft import make_draft
+from cmx.resolver.parameters import Software
 from cmx.resolver.plan import Request
 
 Axes = Mapping[str, Sequence[str]]
@@ -43,28 +45,49 @@ def points(axes: Axes) -> list[dict[str, str]]:
 def requests(catalog: Catalog, request: Request, axes: Axes) -> list[tuple[dict[str, str], Request]]:
     """A request for each point; an axis is a role of the workflow, a parameter, or a setting of a framework.
 
-    Raises UsageError for an axis that is none of these.
+    What is said of one framework (``onnxruntime.spinning``) does not concern the points of another; points that are
+    the same then are one. Raises UsageError for an axis that is none of these.
     """
     draft = make_draft(catalog, request)
     roles = {role for _, action in draft.steps for role in action.requires} | set(draft.roles)
-    known = (
-        roles | _parameters(draft.steps) | _settings(catalog, request, {k: v for k, v in axes.items() if k in roles})
-    )
+    chosen = points({key: values for key, values in axes.items() if key in roles})
+    software = {_key(use, roles): _software(catalog, request, use) for use in chosen}
+    _check(axes, roles | _parameters(draft.steps), software.values())
+    everywhere = {name for each in software.values() for name in _names(each)}
+    found = {}
+    for point in points(axes):
+        absent = everywhere - _names(software[_key(point, roles)])
+        concerned = _without(point, absent)
+        parameters = _without(request.parameters, absent)
+        found[tuple(concerned.items())] = _at(replace(request, parameters=parameters), concerned, roles)
+    return [(dict(point), each) for point, each in found.items()]
+
+
+def _check(axes: Axes, known: set[str], software: Iterable[Software]) -> None:
+    known = known | {name for each in software for component in each.values() for name in component.settings}
     for key in axes:
         if key.rpartition(".")[2] not in known:
             raise UsageError(f"--matrix {key}: no such role, parameter or setting", hint=nearest(key, known))
-    return [(point, _at(request, point, roles)) for point in points(axes)]
 
 
 def _parameters(steps: Sequence[tuple[Step, Action]]) -> set[str]:
     return {name for _, action in steps for name in action.parameters}
 
 
-def _settings(catalog: Catalog, request: Request, roles: Axes) -> set[str]:
-    """The settings of all software that some point uses."""
-    used = [request.use, *({role: value} for role, values in roles.items() for value in values)]
-    drafts = [make_draft(catalog, replace(request, use={**request.use, **use})) for use in used]
-    return {name for draft in drafts for component in draft.software.values() for name in component.settings}
+def _key(point: Mapping[str, str], roles: set[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, value) for key, value in point.items() if key in roles)
+
+
+def _software(catalog: Catalog, request: Request, use: Mapping[str, str]) -> Software:
+    return make_draft(catalog, replace(request, use={**request.use, **use})).software
+
+
+def _names(software: Software) -> set[str]:
+    return {name for each in software.values() for name in (each.name, *each.aliases)}
+
+
+def _without(parameters: Mapping[str, Any], absent: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in parameters.items() if key.rpartition(".")[0] not in absent}
 
 
 def _at(request: Request, point: Mapping[str, str], roles: set[str]) -> Request:

@@ -242,3 +242,43 @@ def test_a_new_uid_is_16_hex_digits_that_begin_with_a_letter() -> None:
     found = {new_uid() for _ in range(200)}
     assert len(found) == 200
     assert all(len(each) == 16 and each[0] in "abcdef" and int(each, 16) for each in found)
+
+
+FRAMEWORK = "predictor: predictor.py\nsettings: {level: {type: integer, default: 1, description: Level}}\n"
+LOAD = "def load(model, component, settings): ...\n"
+
+
+def one_framework(root: Path, code: str, more: str = FRAMEWORK) -> Path:
+    put(root, "mine", package("mine", formats="[onnx]", more=more))
+    (root / "mine" / "predictor.py").write_text(code)
+    return root
+
+
+def test_a_framework_s_predictor_defines_load_and_maybe_optimise(settings: Settings, tmp_path: Path) -> None:
+    optimise = "def optimise(source, destination, settings): ...\n"
+    assert faults(settings, one_framework(tmp_path, LOAD)) == []
+    assert faults(settings, one_framework(tmp_path, LOAD + optimise)) == []
+    assert faults(settings, one_framework(tmp_path, optimise)) == [
+        "mine/predictor.py: there is no function 'load'",
+    ]
+    assert faults(settings, one_framework(tmp_path, LOAD + "def optimise(model): ...\n")) == [
+        "mine/predictor.py:2: optimise takes other arguments",
+    ]
+    (tmp_path / "mine" / "predictor.py").unlink()
+    assert faults(settings, tmp_path) == ["mine/component.yaml: predictor.py is not there"]
+
+
+def test_the_default_of_a_setting_is_a_value_that_it_may_have(settings: Settings, tmp_path: Path) -> None:
+    more = FRAMEWORK.replace("default: 1", "default: high")
+    assert faults(settings, one_framework(tmp_path, LOAD, more)) == [
+        'mine/component.yaml: settings.level.default: "high" is not of type integer'
+    ]
+
+
+def test_an_alias_is_nobody_else_s_name_or_alias(settings: Settings, tmp_path: Path) -> None:
+    put(tmp_path, "mine", package("mine", more="aliases: [other, m, own]\n"))
+    put(tmp_path, "other", package("other", more="aliases: [m]\n"))
+    assert sorted(faults(settings, tmp_path)) == [
+        "mine/component.yaml: aliases: 'other' means software-detect/other already",
+        "other/component.yaml: aliases: 'm' means software-detect/mine already",
+    ]

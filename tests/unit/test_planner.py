@@ -18,6 +18,7 @@ from cmx.resolver.candidate import Source
 from cmx.resolver.plan import Plan, Request
 from cmx.resolver.planner import Refusal, make_plan, narrowed
 from cmx.resolver.world import Found, Place
+from cmx.runner.matrix import read_axes, requests
 from cmx.schema import validate
 from cmx.settings import Settings
 from cmx.store import Package
@@ -35,6 +36,15 @@ ONNX = f"""
     from: checkpoint
     convert: {{entry: convert.py:to_onnx, with: {{depth: 2}}}}
     requires: {{onnx: software/onnx>=1.16}}"""
+
+
+RUNNER = """
+predictor: predictor.py
+aliases: [rnr]
+settings:
+  level: {enum: [basic, all], default: all, description: Level}
+  fast: {type: boolean, default: false, description: Whether it is fast}
+"""
 
 
 @dataclass
@@ -91,7 +101,7 @@ def catalog(settings: Settings, tmp_path: Path) -> Catalog:
     """Two frameworks, two models, a workflow of three steps."""
     root = put_all(
         tmp_path / "zoo",
-        package("runner", formats="[onnx]"),
+        package("runner", formats="[onnx]", more=RUNNER),
         package("torchlike", formats="[torch]"),
         package("numpy"),
         package("onnx"),
@@ -428,3 +438,45 @@ def test_a_plan_cannot_be_narrowed_to_what_it_has_no_pin_for(catalog: Catalog) -
     before = plan(catalog, Fake(), action="compile")
     with pytest.raises(ComponentInvalid, match="nothing fills the role 'dataset'"):
         narrowed(before, catalog, replace(before.request, action="measure"))
+
+
+def test_a_framework_s_settings_are_pinned_with_it_and_replayed(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="1.9", numpy="2.0")])
+    found = plan(catalog, machine, parameters={"fast": "yes", "measure.threads": "2"})
+    assert found.pins["framework"].settings == {"level": "all", "fast": True}
+    assert found.step("measure").parameters == {"threads": 2}
+    assert found.pins["model"].settings == {}
+    assert Plan.from_document(found.document()) == found
+    validate(found.document(), "plan", source="plan.json")
+
+
+def test_a_plan_is_narrowed_to_other_settings(catalog: Catalog) -> None:
+    before = plan(catalog, Fake([detected(runner="1.9", numpy="2.0")]), parameters={"level": "basic"})
+    after = narrowed(before, catalog, replace(before.request, parameters={"framework.fast": "yes"}))
+    assert after.pins["framework"].settings == {"level": "all", "fast": True}
+
+
+def test_a_setting_of_another_framework_is_an_error(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="--set fast: no such parameter or setting"):
+        plan(catalog, Fake(), use={"framework": "torchlike", "model": "plain"}, parameters={"fast": "yes"})
+
+
+def test_a_framework_may_be_named_by_its_alias(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="1.9", numpy="2.0")])
+    assert plan(catalog, machine, use={"framework": "rnr>=1.9"}).pins["framework"].reference == "software/runner==1.9"
+
+
+def test_the_axes_of_a_matrix_may_be_settings_of_any_framework_in_it(catalog: Catalog) -> None:
+    request = Request("flow", "measure", use={"model": "plain"})
+    axes = read_axes(["framework=torchlike,rnr==1.9", "runner.level=basic,all"])
+    found = requests(catalog, request, axes)
+    assert [list(point.items()) for point, _ in found] == [
+        [("framework", "torchlike")],
+        [("framework", "rnr==1.9"), ("runner.level", "basic")],
+        [("framework", "rnr==1.9"), ("runner.level", "all")],
+    ]
+    assert [each.parameters for _, each in found] == [{}, {"runner.level": "basic"}, {"runner.level": "all"}]
+    with pytest.raises(UsageError, match=r"--matrix runner\.levl: no such role, parameter or setting"):
+        requests(catalog, request, read_axes(["framework=runner", "runner.levl=basic"]))
+    with pytest.raises(UsageError, match="--matrix level: no such role, parameter or setting"):
+        requests(catalog, request, read_axes(["framework=torchlike", "level=basic"]))
