@@ -82,9 +82,13 @@ class OnDisk(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """One form of a model: fetched from a source, converted from another variant, or found on the machine."""
+    """One form of a model: fetched from a source, converted from another variant, or found on the machine.
+
+    ``format`` is what frameworks know it by. ``requires`` is what its conversion needs: software and datasets.
+    """
 
     name: str
+    format: str
     source: Mapping[str, Any] | None
     origin: str
     conversion: Conversion | None
@@ -98,6 +102,12 @@ class Model(Component):
 
     requires: Mapping[str, Reference] = field(default_factory=dict)
     variants: Mapping[str, Variant] = field(default_factory=dict)
+
+    def chain(self, variant: str) -> Iterator[Variant]:
+        """A variant, what it is made from, what that is made from, and so on."""
+        while variant:
+            yield self.variants[variant]
+            variant = self.variants[variant].origin
 
 
 @dataclass(frozen=True)
@@ -308,6 +318,10 @@ def _framework_faults(component: SoftwareDetect) -> Iterator[Fault]:
 
 
 def _variant_faults(model: Model, variant: Variant) -> Iterator[Fault]:
+    for role, reference in variant.requires.items():
+        if reference.kind not in ("software", "dataset"):
+            wrong = f"a conversion needs software and datasets, not {reference}"
+            yield ("variants", variant.name, "requires", role), wrong, "name what the function imports or reads"
     path = ("variants", variant.name, "from")
     if variant.origin and variant.origin not in model.variants:
         yield path, f"there is no variant {variant.origin!r}", nearest(variant.origin, model.variants)
@@ -365,7 +379,15 @@ def _variant(name: str, body: Mapping[str, Any]) -> Variant:
     if convert:
         recipe = Reference.parse(convert["recipe"]) if "recipe" in convert else None
         conversion = Conversion(convert["entry"], recipe, convert.get("with", {}))
-    return Variant(name, body.get("source"), body.get("from", ""), conversion, _references(body), _on_disk(body))
+    return Variant(
+        name,
+        body.get("format", name),
+        body.get("source"),
+        body.get("from", ""),
+        conversion,
+        _references(body),
+        _on_disk(body),
+    )
 
 
 def _on_disk(body: Mapping[str, Any]) -> OnDisk | None:

@@ -50,7 +50,7 @@ def _bar(context: Context, metric: str, at_least: float | None, tolerance: float
     if at_least is not None:
         return Bar(at_least, "asked for")
     model, dataset = context.role("model"), context.role("dataset")
-    bar = reference_bar(model.component.get("reference") or {}, metric, dataset.name, tolerance)
+    bar = reference_bar(model.get("reference") or {}, metric, dataset.name, tolerance)
     if bar is None:
         raise ActionError(
             f"{model.reference} has no reference for {metric} on {dataset.reference}, so nothing says what is enough",

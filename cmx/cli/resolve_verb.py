@@ -73,7 +73,7 @@ def _tree(plan: Plan) -> str:
         branch = tree.add(_title(environment))
         for role, pin in plan.pins.items():
             if role.startswith(f"{environment.name}."):
-                _branch(branch, role.partition(".")[2], pin)
+                _branch(branch, role.removeprefix(f"{environment.name}."), pin)
         branch.add(", ".join(map(str, environment.packages)))
     stream = StringIO()
     width = shutil.get_terminal_size((110, 24)).columns

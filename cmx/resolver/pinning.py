@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cmx.component import Component, Dataset, Model, SoftwareDetect, Variant
+from cmx.reference import Reference
 from cmx.repository import Catalog
 from cmx.resolver.candidate import Candidate, Source
 from cmx.resolver.draft import Draft
@@ -62,6 +63,7 @@ def make_pins(draft: Draft, solution: Solution) -> dict[str, Pin]:
     for candidate in list(solution.values()):
         if isinstance(candidate.data, Model):
             brought = {r: n for r, n in candidate.data.requires.items() if r in draft.unfilled}
+            brought |= _data_roles(candidate.data, candidate.variant)
             pins |= {role: _pin(draft, role, solution, node(reference)) for role, reference in brought.items()}
     for name in solution:
         plain, _, environment = name.partition("@")
@@ -69,6 +71,16 @@ def make_pins(draft: Draft, solution: Solution) -> dict[str, Pin]:
             role = f"{environment}.{plain.partition('/')[2]}"
             pins[role] = _pin(draft, role, solution, name)
     return pins
+
+
+def _data_roles(model: Model, variant: str) -> dict[str, Reference]:
+    """The datasets that the conversions to a variant need, by the names of their pins."""
+    return {
+        f"{CONVERT}{each.name}.{role}": reference
+        for each in model.chain(variant)
+        for role, reference in each.requires.items()
+        if reference.kind == "dataset"
+    }
 
 
 def _pin(draft: Draft, role: str, solution: Solution, name: str) -> Pin:
@@ -114,7 +126,7 @@ def _environment_of(name: str, component: Component) -> str:
 
 def _artifact_source(component: Component, variant: str) -> Mapping[str, Any]:
     if isinstance(component, Model):
-        return root_source(component, component.variants[variant])
+        return root_source(component, variant)
     return component.source if isinstance(component, Dataset) else {}
 
 
@@ -133,6 +145,7 @@ def _variant_artifact(catalog: Catalog, model: Model, variant: Variant) -> dict[
         return {"variant": variant.name, "source": dict(variant.source)}
     if variant.conversion is None:
         return {"variant": variant.name, "on-disk": True}
+    environment = CONVERT + variant.name
     recipe = catalog.model(variant.conversion.recipe) if variant.conversion.recipe else model
     return {
         "variant": variant.name,
@@ -143,5 +156,6 @@ def _variant_artifact(catalog: Catalog, model: Model, variant: Variant) -> dict[
             "entry": variant.conversion.entry,
             "with": dict(variant.conversion.arguments),
         },
-        "environment": CONVERT,
+        "data": {role: f"{environment}.{role}" for role, need in variant.requires.items() if need.kind == "dataset"},
+        "environment": environment,
     }

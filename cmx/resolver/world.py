@@ -1,19 +1,21 @@
 """The solver's view of components, findings and the store: who offers what, and who needs what.
 
 Names given to the solver are ``model/x``, ``dataset/x``, ``software/x`` (a Python package of the main environment, or
-a tool), ``software/x@convert`` (a package of another environment), and ``environment/main``: the one place that all
-packages of an environment come from. A place is an interpreter that was found, an environment in the store, or "new".
+a tool), ``software/x@convert-onnx`` (a package of another environment), and ``environment/main``: the one place that
+all packages of an environment come from. A place is an interpreter that was found, an environment in the store, or
+"new".
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from cmx.component import Component, Dataset, Model, SoftwareDetect, Variant
+from cmx.component import Component, Dataset, Model, SoftwareDetect
 from cmx.errors import ComponentNotFound, nearest
 from cmx.host import target_of
 from cmx.reference import Reference, version_key
@@ -24,7 +26,8 @@ from cmx.resolver.requirement import Requirement
 from cmx.store import Package
 
 MAIN = "main"
-CONVERT = "convert"
+CONVERT = "convert-"
+"""Before the name of a variant: the environment in which it is made."""
 NEW = "new"
 WORKER_PYTHON = "3.9"
 
@@ -77,8 +80,6 @@ class Surroundings(Protocol):
 
 def normalised(package: str) -> str:
     """A Python distribution's name as PEP 503 compares it."""
-    import re
-
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
@@ -138,7 +139,7 @@ class World(Provider):
         """What must be chosen too if ``candidate`` is."""
         data = candidate.data
         if isinstance(data, Model):
-            return self._model_needs(data, data.variants[candidate.variant])
+            return self._model_needs(data, candidate.variant)
         if isinstance(data, SoftwareDetect):
             return self._software_needs(candidate, data)
         return []
@@ -153,7 +154,7 @@ class World(Provider):
 
     def describe_need(self, who: str, requirement: Requirement) -> str:
         """Who cannot do without a requirement, in which no environment but the main one has to be named."""
-        return super().describe_need(who, requirement).replace(f"@{CONVERT}", "")
+        return re.sub(rf"@{CONVERT}[a-z0-9._-]+", "", super().describe_need(who, requirement))
 
     def describe_missing(self, name: str) -> str:
         """Why a name has no candidate, and the nearest that has."""
@@ -177,7 +178,7 @@ class World(Provider):
         for component in self.catalog.versions(Reference(kind, rest)):
             if isinstance(component, Model):
                 for variant in component.variants.values():
-                    found += self._artifacts(name, component, variant.name, root_source(component, variant))
+                    found += self._artifacts(name, component, variant.name, root_source(component, variant.name))
             elif isinstance(component, Dataset):
                 found += self._artifacts(name, component, "", component.source)
         if self.offline:
@@ -195,10 +196,8 @@ class World(Provider):
         origin = Source.STORED if held else Source.INSTALLABLE
         return [Candidate(name, component.version, variant, origin, data=component)]
 
-    def _model_needs(self, model: Model, variant: Variant) -> list[Requirement]:
-        needs = [requirement(reference, CONVERT) for reference in variant.requires.values()]
-        if variant.origin:
-            needs += self._model_needs(model, model.variants[variant.origin])
+    def _model_needs(self, model: Model, variant: str) -> list[Requirement]:
+        needs = [requirement(r, CONVERT + v.name) for v in model.chain(variant) for r in v.requires.values()]
         brought = [requirement(r) for role, r in model.requires.items() if role in self.wanted_roles]
         return needs + [need for need in brought if need not in needs]
 
@@ -208,8 +207,15 @@ class World(Provider):
         if candidate.place and component.python_package:
             needs.append(Requirement(f"environment/{own}", places=frozenset({candidate.place})))
         if component.formats and self.model and candidate.name == self.framework:
-            needs.append(Requirement(self.model, variants=frozenset(component.formats)))
+            needs.append(Requirement(self.model, variants=self._variants(component.formats)))
         return needs
+
+    def _variants(self, formats: Sequence[str]) -> frozenset[str]:
+        """The variants of the model that have one of the formats; the formats themselves, to name, if none has."""
+        kind, _, name = self.model.partition("/")
+        models = [model for model in self.catalog.versions(Reference(kind, name)) if isinstance(model, Model)]
+        fit = {v.name for model in models for v in model.variants.values() if v.format in formats}
+        return frozenset(fit or formats)
 
     def _environments(self, name: str) -> list[Candidate]:
         lock = {(each.name, each.version) for each in self.locks.get(name.partition("/")[2], ())}
@@ -290,8 +296,6 @@ def _excludes(reference: Reference, candidate: Candidate) -> bool:
     return plain == reference.key and (not reference.specifier or reference.admits(candidate.version))
 
 
-def root_source(model: Model, variant: Variant) -> Mapping[str, object]:
+def root_source(model: Model, variant: str) -> Mapping[str, object]:
     """The source that a variant is made from in the end; empty for one that can only be found on a machine."""
-    while variant.source is None and variant.origin:
-        variant = model.variants[variant.origin]
-    return variant.source or {}
+    return next((each.source for each in model.chain(variant) if each.source is not None), {})

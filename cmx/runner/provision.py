@@ -186,22 +186,33 @@ class Provisioner:
         recipe = self.unchanged(convert["recipe"], convert["digest"])
         environment = self.plan.environments.get(artifact["environment"])
         lock = [str(package) for package in environment.packages] if environment else []
+        data = {role: self.files(name) for role, name in artifact["data"].items()}
         made_from = {
             "code": recipe.digest,
             "entry": convert["entry"],
             "with": convert["with"],
+            "component": pin.digest,
             "input": origin.digest,
+            "data": {role: files.digest for role, files in data.items() if files},
             "lock": lock,
         }
         job = {
             "action": {"reference": recipe.reference, "entry": f"{recipe.folder}/{convert['entry']}"},
             "parameters": convert["with"],
-            "roles": {"source": role_document(pin, self.component(pin), origin.path, artifact["from"]["variant"])},
+            "roles": {
+                "source": role_document(pin, self.component(pin), origin.path, artifact["from"]["variant"]),
+                **{role: self._data_document(name) for role, name in artifact["data"].items()},
+            },
             "products": {},
         }
         label = f"{pin.name}: {artifact['from']['variant']} → {artifact['variant']}"
         artefact = self.derive("convert", label, made_from, lambda: self.python(artifact["environment"]), job)
-        return Provided(_only_file(artefact), artefact.files[0].sha256)
+        return _only_product(artefact)
+
+    def _data_document(self, role: str) -> dict[str, Any]:
+        """A dataset that a conversion reads, as its job has it."""
+        pin, files = self.plan.pins[role], self.files(role)
+        return role_document(pin, self.component(pin), files.path if files else None)
 
     def derive(self, step: str, label: str, made_from: Document, python: Callable[[], Path], job: Document) -> Artefact:
         """The products of a job that depends only on ``made_from``: from the store, or made and kept."""
@@ -237,17 +248,21 @@ def role_document(pin: Pin, component: Component, path: Path | None, variant: st
 
 
 def products_of(artefact: Artefact) -> dict[str, Path]:
-    """The products kept in an artefact, by name."""
-    return {Path(file.name).stem: artefact.folder / file.name for file in artefact.files}
+    """The products kept in an artefact, by name: files, or folders."""
+    names = {file.name.partition("/")[0] for file in artefact.files}
+    return {Path(name).stem: artefact.folder / name for name in sorted(names)}
 
 
-def _only_file(artefact: Artefact) -> Path:
-    if len(artefact.files) != 1:
+def _only_product(artefact: Artefact) -> Provided:
+    products = products_of(artefact)
+    if len(products) != 1:
         raise RunError(
-            f"{artefact.made_from.get('entry', artefact.key)} left {len(artefact.files)} products, expected one",
+            f"{artefact.made_from.get('entry', artefact.key)} left {len(products)} products, expected one",
             hint="a converter returns Outcome(products={'model': 'FILE'})",
         )
-    return artefact.folder / artefact.files[0].name
+    hashes = {file.name: file.sha256 for file in artefact.files}
+    path = next(iter(products.values()))
+    return Provided(path, key_of(hashes) if path.is_dir() else hashes[path.name])
 
 
 def _on_disk(path: Path) -> Provided:

@@ -10,6 +10,8 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Optional
 
+# What a model's variant may have of its own: Keras and TFLite want NHWC, int8 has other answers.
+_OWN = ("inputs", "outputs", "preprocess", "postprocess", "reference")
 _BETWEEN_EVENTS_NS = 200_000_000
 
 
@@ -42,6 +44,16 @@ class Role:
         return self.reference.partition("==")[2]
 
     @property
+    def properties(self) -> Mapping[str, Any]:
+        """The component's document, in which a model's variant has put what differs for it in place of the model's."""
+        variant = self.component.get("variants", {}).get(self.variant, {})
+        return {**self.component, **{key: variant[key] for key in _OWN if key in variant}}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """One of ``properties``."""
+        return self.properties.get(key, default)
+
+    @property
     def file(self) -> Path:
         """The one file that fills the role: ``path`` itself, or the only file in that folder.
 
@@ -55,6 +67,12 @@ class Role:
         if len(files) != 1:
             raise FileNotFoundError(f"{self.reference}: {self.path} holds {len(files)} files, expected one")
         return files[0]
+
+    @property
+    def place(self) -> Path:
+        """The one file that fills the role, or the folder of several, as a SavedModel is. Raises FileNotFoundError."""
+        several = self.path and self.path.is_dir() and len(list(self.path.iterdir())) > 1
+        return self.path if self.path and several else self.file
 
 
 class Progress:

@@ -30,8 +30,8 @@ def model_predictor(context: Context, *, threads: int) -> Predictor:
     """
     model, compiled = context.role("model"), context.product(COMPILE, "model")
     framework = context.role("framework")
-    file = compiled or model.file
-    return open_predictor(framework, file, model.component, threads=threads, compiled=compiled is not None)
+    file = compiled or model.place
+    return open_predictor(framework, file, model.properties, threads=threads, compiled=compiled is not None)
 
 
 def model_task(context: Context, predictor: Predictor) -> Task:

@@ -29,7 +29,10 @@ class ActionError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an action returns. Paths in ``products`` and ``files`` are relative to the context's output folder."""
+    """What an action returns. Paths in ``products`` and ``files`` are relative to the context's output folder.
+
+    A product may be a folder of files, as TensorFlow's SavedModel is.
+    """
 
     summary: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -38,13 +41,13 @@ class Outcome:
 
 
 def check(outcome: Outcome, output: Path) -> Outcome:
-    """The outcome, if each file it names is a file inside ``output``; raises ValueError otherwise."""
+    """The outcome, if all that it names is there inside ``output``; raises ValueError otherwise."""
     root = output.resolve()
     for name in (*outcome.files, *outcome.products.values()):
         path = (root / name).resolve()
         if root not in path.parents:
             raise ValueError(f"the action names {name!r}, which is outside its output folder")
-        if not path.is_file():
+        if not path.is_file() and not (path.is_dir() and name in outcome.products.values()):
             raise ValueError(f"the action names {name!r}, but made no such file")
     return outcome
 

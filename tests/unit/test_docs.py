@@ -50,4 +50,4 @@ def test_every_key_of_a_kind_is_explained(kind: str) -> None:
 
 
 def test_the_page_on_components_is_short() -> None:
-    assert len(COMPONENTS.read_text(encoding="utf-8").splitlines()) < 200
+    assert len(COMPONENTS.read_text(encoding="utf-8").splitlines()) < 240

@@ -36,6 +36,12 @@ ONNX = f"""
     from: checkpoint
     convert: {{entry: convert.py:to_onnx, with: {{depth: 2}}}}
     requires: {{onnx: software/onnx>=1.16}}"""
+CHAIN = f"""{ONNX}
+  onnx-int8:
+    format: onnx
+    from: onnx
+    convert: {{entry: convert.py:to_int8}}
+    requires: {{calibration: dataset/photos, runner: software/runner}}"""
 
 
 RUNNER = """
@@ -132,6 +138,13 @@ def catalog(settings: Settings, tmp_path: Path) -> Catalog:
     return Catalog([Repository.open(root)], settings)
 
 
+@pytest.fixture
+def chained(settings: Settings, tmp_path: Path, catalog: Catalog) -> Catalog:
+    """The same, where the model has an int8 variant that is made from another and calibrated."""
+    put_all(tmp_path / "zoo", model("net", CHAIN, "requires: {labels: dataset/labels}\n"))
+    return Catalog([Repository.open(tmp_path / "zoo")], settings)
+
+
 def plan(catalog: Catalog, machine: Fake, *, offline: bool = False, **request: Any) -> Plan:
     wanted = Request(**{"workflow": "flow", "action": "measure", **request})
     return make_plan(catalog, wanted, machine, version="1.0", offline=offline)
@@ -160,7 +173,7 @@ def test_everything_that_a_step_needs_is_pinned(catalog: Catalog) -> None:
         "model": "model/net==1.0.0 [onnx]",
         "dataset": "dataset/photos==1.0.0",
         "framework": "software/runner==2.0",
-        "convert.onnx": "software/onnx==1.16",
+        "convert-onnx.onnx": "software/onnx==1.16",
     }
 
 
@@ -185,7 +198,7 @@ def test_a_stored_environment_comes_after_detected_and_before_installable(catalo
     assert found.pins["framework"].source == "stored"
     assert (found.environments["main"].source, found.environments["main"].place) == ("stored", "3f9c21aa")
     assert [str(each) for each in found.environments["main"].packages] == ["runner==1.8", "numpy==2.3"]
-    assert found.environments["convert"].source == "detected"
+    assert found.environments["convert-onnx"].source == "detected"
 
 
 def test_packages_of_one_environment_are_not_gathered_from_two_interpreters(catalog: Catalog) -> None:
@@ -217,16 +230,35 @@ def test_a_model_says_how_it_is_made_with_everything_that_goes_into_it(catalog: 
     }
     assert artifact["convert"]["recipe"] == "model/net==1.0.0"
     assert (artifact["convert"]["entry"], artifact["convert"]["with"]) == ("convert.py:to_onnx", {"depth": 2})
-    assert artifact["environment"] == "convert"
+    assert artifact["environment"] == "convert-onnx"
 
 
 def test_the_converters_packages_have_an_environment_of_their_own(catalog: Catalog) -> None:
     found = plan(catalog, Fake([detected(runner="1.8", numpy="1.26")]))
     assert {name: each.source for name, each in found.environments.items()} == {
         "main": "detected",
-        "convert": "installable",
+        "convert-onnx": "installable",
     }
-    assert found.pins["convert.onnx"].environment == "convert"
+    assert found.pins["convert-onnx.onnx"].environment == "convert-onnx"
+
+
+def test_of_several_variants_of_a_format_the_first_is_taken_and_another_on_request(chained: Catalog) -> None:
+    assert pins(plan(chained, Fake()))["model"] == "model/net==1.0.0 [onnx]"
+    assert pins(plan(chained, Fake(), use={"model": "net[onnx-int8]"}))["model"] == "model/net==1.0.0 [onnx-int8]"
+
+
+def test_each_link_of_a_chain_has_an_environment_and_the_data_it_asks_for(chained: Catalog) -> None:
+    found = plan(chained, Fake(), use={"model": "net[onnx-int8]"})
+    assert {name: [str(each) for each in one.packages] for name, one in found.environments.items()} == {
+        "main": ["numpy==2.4", "runner==2.0"],
+        "convert-onnx": ["onnx==1.16"],
+        "convert-onnx-int8": ["runner==2.0"],
+    }
+    assert found.pins["convert-onnx-int8.calibration"].reference == "dataset/photos==1.0.0"
+    artifact = found.pins["model"].artifact
+    assert artifact is not None
+    assert artifact["data"] == {"calibration": "convert-onnx-int8.calibration"}
+    assert artifact["from"]["data"] == {}
 
 
 def test_a_tool_is_detected_and_belongs_to_no_environment(catalog: Catalog) -> None:

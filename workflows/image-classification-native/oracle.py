@@ -24,7 +24,7 @@ def check(context: Context, report: Report, answers: Path) -> list[Check]:
 
     The last is left out where this environment has no such framework: that of another target cannot be imported.
     """
-    dataset, model = ImageFolder.open(context.role("dataset")), context.role("model").component
+    dataset, model = ImageFolder.open(context.role("dataset")), context.role("model")
     logits = np.fromfile(answers, dtype="<f4")
     if logits.size != len(dataset) * report.facts["classes"]:
         raise ActionError(f"the program wrote {logits.size} numbers for {len(dataset)} samples")

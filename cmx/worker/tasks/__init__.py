@@ -40,7 +40,7 @@ def open_task(context: Context, inputs: Optional[Sequence[str]] = None) -> Task:
         raise ActionError(f"{model.reference}: unknown task {name!r}", hint)
     _check_dataset(context, name)
     if inputs is None:
-        inputs = [each["name"] for each in model.component.get("inputs", ())]
+        inputs = [each["name"] for each in model.get("inputs", ())]
     module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
     kind = cast("type[Task]", getattr(module, "".join(part.capitalize() for part in name.split("-"))))
     return kind(context, inputs)

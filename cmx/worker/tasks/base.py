@@ -113,7 +113,7 @@ class PictureTask(Task):
         super().__init__(context, inputs)
         if len(self.inputs) != 1:
             raise ActionError(f"the model has {len(self.inputs)} inputs; a picture fills one")
-        self._prepare = pipeline(self.model.component.get("preprocess", ()))
+        self._prepare = pipeline(self.model.get("preprocess", ()))
 
     def feeds(self, picture: Image) -> Feeds:
         """The picture as the model's input, float32."""

@@ -26,7 +26,7 @@ class ImageClassification(PictureTask):
 
     def __init__(self, context: Context, inputs: Sequence[str]) -> None:
         super().__init__(context, inputs)
-        self._postprocess = self.model.component.get("postprocess", ())
+        self._postprocess = self.model.get("postprocess", ())
         self._best = pipeline(self._postprocess)
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cmx.worker.component_code import EntryError, load_entry
+from cmx.worker.context import Role
 from cmx.worker.job import Job, JobError
 
 
@@ -44,6 +45,20 @@ def test_a_role_with_a_folder_of_one_file_is_that_file(tmp_path: Path) -> None:
     (tmp_path / "more.json").write_text("[]")
     with pytest.raises(FileNotFoundError, match="holds 2 files, expected one"):
         _ = job.roles["labels"].file
+    assert job.roles["labels"].place == tmp_path
+
+
+def test_a_variant_s_own_properties_take_the_place_of_the_model_s() -> None:
+    variants = {"onnx": {"format": "onnx"}, "keras": {"preprocess": [{"layout": "NHWC"}], "from": "checkpoint"}}
+    component = {"name": "m", "preprocess": [{"layout": "NCHW"}], "variants": variants}
+
+    def role(variant: str) -> Role:
+        body = {"reference": "model/m==1.0.0", "variant": variant, "component": component}
+        return Job.from_document(document(roles={"model": body})).roles["model"]
+
+    assert role("onnx").get("preprocess") == [{"layout": "NCHW"}]
+    assert role("keras").get("preprocess") == [{"layout": "NHWC"}]
+    assert (role("keras").get("name"), role("keras").get("from", "nothing")) == ("m", "nothing")
 
 
 @pytest.mark.parametrize(

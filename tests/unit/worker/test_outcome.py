@@ -29,6 +29,13 @@ def test_an_outcome_s_files_stay_in_its_folder(tmp_path: Path) -> None:
         check(Outcome(files=["../secret"]), tmp_path / "output")
 
 
+def test_a_product_may_be_a_folder_and_a_file_may_not(tmp_path: Path) -> None:
+    (tmp_path / "saved-model").mkdir()
+    check(Outcome(products={"model": "saved-model"}), tmp_path)
+    with pytest.raises(ValueError, match="made no such file"):
+        check(Outcome(files=["saved-model"]), tmp_path)
+
+
 def test_an_outcome_with_its_files_is_returned(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("")
     outcome = Outcome(files=["log.txt"])
