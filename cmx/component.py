@@ -186,6 +186,11 @@ class SoftwareDetect(Component):
     exports: Mapping[str, str] = field(default_factory=dict)
     install: tuple[InstallRule, ...] = ()
 
+    @property
+    def is_for_a_target(self) -> bool:
+        """Whether each finding is for one platform, as a compiler's is; other tools serve every target."""
+        return self.probe is not None and bool(self.probe.target or self.probe.target_name)
+
 
 @dataclass(frozen=True)
 class Action(Component):

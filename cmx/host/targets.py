@@ -7,6 +7,7 @@ from cmx.errors import UsageError, nearest
 TARGETS = (
     "linux-aarch64",
     "linux-armhf",
+    "linux-ppc64le",
     "linux-riscv64",
     "linux-x86_64",
     "macos-aarch64",
@@ -19,6 +20,7 @@ _ARCHITECTURES = {
     "arm": "armhf",
     "armv7l": "armhf",
     "armv6l": "armhf",
+    "powerpc64le": "ppc64le",
     "i386": "i686",
     "i586": "i686",
 }

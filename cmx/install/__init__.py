@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from cmx.install.rules import install_hint, install_rule, rules_for
     from cmx.install.sources import Fetched, describe_source, fetch, held, stored
     from cmx.install.target import fetch_packages
-    from cmx.install.tools import describe_install, install_tool, mark_tool_used, tool_folders, tool_held
+    from cmx.install.tools import (
+        describe_install,
+        install_tool,
+        mark_tool_used,
+        offered_version,
+        tool_folders,
+        tool_held,
+    )
     from cmx.install.uv import Refused
     from cmx.install.versions import Availability, available_versions, versions_of
 
@@ -33,6 +40,7 @@ __all__ = [
     "install_tool",
     "lock_packages",
     "mark_tool_used",
+    "offered_version",
     "rules_for",
     "stored",
     "tool_folders",
@@ -48,7 +56,7 @@ __getattr__ = exports(
         "rules": ("install_hint", "install_rule", "rules_for"),
         "sources": ("Fetched", "describe_source", "fetch", "held", "stored"),
         "target": ("fetch_packages",),
-        "tools": ("describe_install", "install_tool", "mark_tool_used", "tool_folders", "tool_held"),
+        "tools": ("describe_install", "install_tool", "mark_tool_used", "offered_version", "tool_folders", "tool_held"),
         "uv": ("Refused",),
         "versions": ("Availability", "available_versions", "versions_of"),
     },

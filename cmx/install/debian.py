@@ -81,6 +81,19 @@ class Apt:
             raise HashMismatch(package, expected=sha256, found=found)
         return path
 
+    def version(self, name: str) -> str:
+        """The version of a package that would be fetched, as Debian writes it. Raises Unavailable."""
+
+        def work(lists: Sequence[str]) -> str:
+            arguments = ["download", "--print-uris", "-o", "Acquire::ForceHash=SHA256", name]
+            ended = self._run(arguments, self.store.settings.cache, lists)
+            found = _URI.search(ended.output)
+            if ended.status != 0 or found is None:
+                raise self._explain(ended, f"asking for {name}")
+            return _deb(*found.groups()).version
+
+        return self._with_lists(name, work)
+
     def fetch_closure(self, names: Sequence[str], folder: Path) -> tuple[tuple[Deb, ...], list[Path]]:
         """The packages, and what they need and the system lacks, each verified against apt's index.
 

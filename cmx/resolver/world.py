@@ -56,6 +56,14 @@ class Found(NamedTuple):
     target: str = ""
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A tool that could be installed: its version, and the installer's name."""
+
+    version: str
+    installer: str
+
+
 class Surroundings(Protocol):
     """What the machine has and can get; everything that takes time or a network is asked through this."""
 
@@ -64,6 +72,12 @@ class Surroundings(Protocol):
 
     def tools(self, component: SoftwareDetect, path: str = "") -> Sequence[Found]:
         """Detected tools, best first; with ``path``, that one and no other."""
+
+    def offer(self, component: SoftwareDetect, target: str = "") -> Offer | None:
+        """What an installer of tools could put into the store. Raises Unavailable when it cannot be asked.
+
+        ``target`` is another platform than this host's, that the tool must be for.
+        """
 
     def data(self, component: Component, variant: str = "") -> Sequence[str]:
         """Where a dataset, or a variant of a model, lies on this machine."""
@@ -251,7 +265,15 @@ class World(Provider):
         """Detected tools that are for the target; those that are for none in particular serve every target."""
         found = self.surroundings.tools(component, self.paths.get(component.name, ""))
         fit = [tool for tool in found if not tool.target or target_of(tool.target) == self.target]
-        return self._allowed(Candidate(name, t.version, "", Source.DETECTED, t.path, component) for t in fit)
+        candidates = [Candidate(name, t.version, "", Source.DETECTED, t.path, component) for t in fit]
+        return self._allowed([*candidates, *self._offered(name, component)])
+
+    def _offered(self, name: str, component: SoftwareDetect) -> list[Candidate]:
+        """The tool that could be installed, once nothing that is here will do."""
+        if not self.installing or component.name in self.paths:
+            return []
+        offer = self.surroundings.offer(component, self.target)
+        return [Candidate(name, offer.version, "", Source.INSTALLABLE, offer.installer, component)] if offer else []
 
     def _allowed(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The candidates that the user did not exclude, in the order that the user prefers."""

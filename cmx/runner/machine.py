@@ -13,7 +13,7 @@ from cmx.host import Host
 from cmx.reporter import Reporter
 from cmx.resolver.candidate import Source
 from cmx.resolver.locking import Refusal
-from cmx.resolver.world import Found, Place
+from cmx.resolver.world import Found, Offer, Place
 from cmx.settings import Settings
 from cmx.store import Environment, Package, Store
 
@@ -49,6 +49,14 @@ class LocalMachine:
         """Detected tools, best first; with ``path``, that one and no other. Raises UsageError or ResolutionError."""
         found = self._detector.detect(component, explicit=Path(path) if path else None)
         return [Found(each.version, str(each.path), each.target) for each in found.findings]
+
+    def offer(self, component: SoftwareDetect, target: str = "") -> Offer | None:
+        """What a rule of the component could install, if it says which version. Raises Unavailable."""
+        from cmx.install import install_rule, offered_version
+
+        rule = install_rule(component, self._host, target if component.is_for_a_target else "")
+        version = offered_version(component, rule, store=self._store, reporter=self._reporter) if rule else ""
+        return Offer(version, rule.with_) if rule and version else None
 
     def data(self, component: Component, variant: str = "") -> Sequence[str]:
         """Where data lies, best first."""

@@ -16,7 +16,18 @@ from typing import Any, NamedTuple
 from cmx.component import Component, SoftwareDetect
 from cmx.detect import Detector, Finding
 from cmx.errors import ComponentInvalid, RunError, UsageError
-from cmx.install import build_environment, describe_source, fetch, fetch_packages, mark_tool_used
+from cmx.host import Host, target_of
+from cmx.install import (
+    build_environment,
+    describe_install,
+    describe_source,
+    fetch,
+    fetch_packages,
+    install_hint,
+    install_rule,
+    install_tool,
+    mark_tool_used,
+)
 from cmx.reference import Reference
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
@@ -85,15 +96,44 @@ class Provisioner:
         if not isinstance(component, SoftwareDetect) or component.python_package:
             return None
         if role not in self._tools:
-            found = Detector(self._settings).detect(component, explicit=Path(pin.how)).findings[0]
-            if found.version != pin.version:
-                raise ComponentInvalid(
-                    f"{pin.how} is {pin.name} {found.version}, and the plan was made with {pin.version}",
-                    hint="it was replaced since: resolve again",
-                )
+            installable = pin.source == "installable"
+            found = self._installed(pin, component) if installable else self._detected(pin, component)
             mark_tool_used(self._settings, found.path)
             self._tools[role] = found
         return self._tools[role]
+
+    def _detected(self, pin: Pin, component: SoftwareDetect) -> Finding:
+        found = Detector(self._settings).detect(component, explicit=Path(pin.how)).findings[0]
+        if found.version != pin.version:
+            raise ComponentInvalid(
+                f"{pin.how} is {pin.name} {found.version}, and the plan was made with {pin.version}",
+                hint="it was replaced since: resolve again",
+            )
+        return found
+
+    def _installed(self, pin: Pin, component: SoftwareDetect) -> Finding:
+        """The tool that a rule of the component puts into the store. A package may call itself less exactly than the
+        program in it: Debian's qemu 7.2 prints 7.2.22."""
+        host, start = Host.detect(), time.perf_counter_ns()
+        target = self.plan.request.target if component.is_for_a_target else ""
+        rule = install_rule(component, host, target)
+        if rule is None:
+            raise UsageError(f"no rule of {component.file} installs {pin.name} here", hint="resolve again here")
+        what = describe_install(component, rule)
+        self._reporter.begin("provision", what)
+        folder = install_tool(
+            component, rule, store=self.store, target=target, offline=self._offline, reporter=self._reporter
+        )
+        self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
+        wanted = target or host.platform
+        for found in Detector(self._settings).detect(component).findings:
+            own = found.path.is_relative_to(folder) and (not found.target or target_of(found.target) == wanted)
+            if own and f"{found.version}.".startswith(f"{pin.version}."):
+                return found
+        raise ComponentInvalid(
+            f"{what} left no {pin.name} {pin.version} that works",
+            hint=f"cmx detect {pin.name} says why; or {install_hint(component, host, target)}",
+        )
 
     def files(self, role: str) -> Provided | None:
         """The files behind a role's pin; None for software."""

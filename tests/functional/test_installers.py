@@ -189,22 +189,3 @@ def test_stale_lists_of_packages_are_no_obstacle(apt: Store, tmp_path: Path, mon
     folder = install_tool(tool(tmp_path, "nasm"), InstallRule(with_="apt", package="nasm"), store=store)
     assert output(folder / "bin" / "nasm", "--version").startswith("NASM version ")
     assert [path.name for path in (tmp_path / "lists").iterdir()] == ["partial"]
-
-
-@pytest.mark.slow
-def test_a_cross_compiler_works_from_the_store(apt: Store, tmp_path: Path) -> None:
-    """60 MB of packages: C and C++ programs for POWER, linked against the C library that came along."""
-    absent("powerpc64le-linux-gnu-g++")
-    if Host.detect().platform != "linux-x86_64":
-        pytest.skip("Debian's cross compilers differ from machine to machine")
-    store = Store(Settings(tmp_path / "home"))
-    rule = InstallRule(with_="apt", package="g++-powerpc64le-linux-gnu")
-    folder = install_tool(tool(tmp_path, "cross"), rule, store=store) / "bin"
-    (tmp_path / "x.c").write_text(
-        '#include <math.h>\n#include <stdio.h>\nint main(int n, char **v) { printf("%f", sqrt(n)); }'
-    )
-    (tmp_path / "x.cc").write_text("#include <iostream>\nint main() { std::cout << 42; }")
-    output(folder / "powerpc64le-linux-gnu-gcc", tmp_path / "x.c", "-o", tmp_path / "c", "-lm")
-    output(folder / "powerpc64le-linux-gnu-g++", tmp_path / "x.cc", "-o", tmp_path / "cc")
-    power = 21  # e_machine of ELF
-    assert [(tmp_path / name).read_bytes()[18] for name in ("c", "cc")] == [power, power]

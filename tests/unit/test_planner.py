@@ -17,7 +17,7 @@ from cmx.repository import Catalog, Repository
 from cmx.resolver.candidate import Source
 from cmx.resolver.plan import Plan, Request
 from cmx.resolver.planner import Refusal, make_plan, narrowed
-from cmx.resolver.world import Found, Place
+from cmx.resolver.world import Found, Offer, Place
 from cmx.runner.matrix import read_axes, requests
 from cmx.schema import validate
 from cmx.settings import Settings
@@ -61,6 +61,7 @@ class Fake:
     offered: Mapping[str, Sequence[str]] = field(default_factory=lambda: OFFERED)
     refuses: Mapping[str, str] = field(default_factory=dict)
     detected: Mapping[str, Sequence[Found]] = field(default_factory=dict)
+    tool_offers: Mapping[str, Offer] = field(default_factory=dict)
     stored: frozenset[str] = frozenset()
     platform: str = "linux-x86_64"
     asked: list[str] = field(default_factory=list)
@@ -71,6 +72,10 @@ class Fake:
 
     def tools(self, component: SoftwareDetect, path: str = "") -> Sequence[Found]:
         return [tool for tool in self.detected.get(component.name, ()) if path in ("", tool.path)]
+
+    def offer(self, component: SoftwareDetect, target: str = "") -> Offer | None:
+        self.asked.append(component.name)
+        return self.tool_offers.get(component.name)
 
     def versions(self, packages: Sequence[str], platform: str = "") -> Mapping[str, Sequence[str]]:
         self.asked += packages
@@ -265,6 +270,29 @@ def test_a_tool_is_detected_and_belongs_to_no_environment(catalog: Catalog) -> N
     machine = Fake(detected={"cc": [Found("12.2.0", "/usr/bin/cc"), Found("9.1.0", "/opt/cc")]})
     pin = plan(catalog, machine, workflow="make", action="build").pins["compiler"]
     assert (pin.version, pin.source, pin.how, pin.environment) == ("12.2.0", "detected", "/usr/bin/cc", "")
+
+
+def test_a_tool_that_is_missing_is_offered_by_an_installer(catalog: Catalog) -> None:
+    machine = Fake(tool_offers={"cc": Offer("12.2.0", "apt")})
+    pin = plan(catalog, machine, workflow="make", action="build").pins["compiler"]
+    assert str(pin) == "software/cc==12.2.0 (installable, apt)"
+
+
+def test_a_tool_that_is_too_old_is_passed_over_for_one_that_can_be_installed(catalog: Catalog) -> None:
+    machine = Fake(detected={"cc": [Found("9.1.0", "/opt/cc")]}, tool_offers={"cc": Offer("12.2.0", "apt")})
+    assert (
+        str(plan(catalog, machine, workflow="make", action="build").pins["compiler"])
+        == "software/cc==12.2.0 (installable, apt)"
+    )
+
+
+def test_no_installer_is_asked_where_a_tool_that_is_here_will_do(catalog: Catalog) -> None:
+    machine = Fake(detected={"cc": [Found("12.2.0", "/usr/bin/cc")]}, tool_offers={"cc": Offer("13.1.0", "apt")})
+    assert (
+        str(plan(catalog, machine, workflow="make", action="build").pins["compiler"])
+        == "software/cc==12.2.0 (detected, /usr/bin/cc)"
+    )
+    assert "cc" not in machine.asked
 
 
 def test_a_tool_that_is_too_old_is_said_to_be_there(catalog: Catalog) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "install_tool",
     "installers",
     "mark_tool_used",
+    "offered_version",
     "tool_folders",
     "tool_held",
 ]
@@ -74,6 +75,19 @@ def install_tool(
         _key(rule), build, what=f"installing {component.name}", on_wait=installing.reporter.note
     )
     return artefact.folder
+
+
+def offered_version(
+    component: SoftwareDetect, rule: InstallRule, *, store: Store, reporter: Reporter | None = None
+) -> str:
+    """The version that a rule installs: the rule's own, or the one its installer offers now; "" where nothing says.
+
+    Raises Unavailable when the installer cannot be asked.
+    """
+    if written := str(rule.recipe.get("version", "")):
+        return written
+    ask = getattr(_installer(rule), "offered", None)
+    return str(ask(rule, Installing(store, component, False, reporter or Reporter()))) if ask else ""
 
 
 def tool_held(rule: InstallRule, *, store: Store) -> bool:

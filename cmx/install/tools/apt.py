@@ -6,6 +6,7 @@ packages. Programs that bring shared libraries along are started through a wrapp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,9 @@ from cmx.install.debian import NAME, Apt, unpack
 from cmx.install.tools.installing import Installing
 from cmx.install.tools.relocation import relocate
 from cmx.store import key_of
+
+_UPSTREAM = re.compile(r"[-+~].*$")
+"""What Debian adds to a version: its revision, and how it changed the source (7.2+dfsg-7)."""
 
 
 def check(rule: InstallRule, installing: Installing) -> None:
@@ -47,6 +51,12 @@ def install(rule: InstallRule, installing: Installing, folder: Path) -> Mapping[
     packages = [[deb.name, deb.version, deb.architecture, deb.sha256] for deb in debs]
     relocate(folder, folder / "root", origin=f"{debs[-1]} {key_of({'packages': packages})[:16]}")
     return {"packages": packages}
+
+
+def offered(rule: InstallRule, installing: Installing) -> str:
+    """The software's own version in the package that apt would fetch: 4:12.2.0-3 is 12.2.0. Raises Unavailable."""
+    version = Apt(installing.store, installing.offline, installing.reporter).version(rule.package)
+    return _UPSTREAM.sub("", version.partition(":")[2] or version)
 
 
 @cache

@@ -48,8 +48,15 @@ def _read(file: BinaryIO) -> Optional[Elf]:
         return None
     bits, order = 32 * ident[4], "<" if ident[5] == 1 else ">"
     number, offset, size, count = _header(file, bits, order)
-    machine = f"riscv{bits}" if number == _RISCV else _MACHINES.get(number, f"machine {number}")
-    return Elf(machine, bits, _interpreter(file, bits, order, offset, size, count))
+    return Elf(_machine(number, bits, order), bits, _interpreter(file, bits, order, offset, size, count))
+
+
+def _machine(number: int, bits: int, order: str) -> str:
+    """The machine's name, as emulators have it: POWER runs in either byte order, and RISC-V in two widths."""
+    if number == _RISCV:
+        return f"riscv{bits}"
+    name = _MACHINES.get(number, f"machine {number}")
+    return f"{name}le" if name == "ppc64" and order == "<" else name
 
 
 def _header(file: BinaryIO, bits: int, order: str) -> tuple[int, int, int, int]:
