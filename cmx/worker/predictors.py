@@ -99,6 +99,24 @@ def choose(what: str, value: str, known: Sequence[str]) -> str:
     raise PredictorError(f"unknown {what} {value!r}; {hint}")
 
 
+def check_feeds(inputs: Sequence[TensorInfo], feeds: Mapping[str, np.ndarray]) -> None:
+    """Raises PredictorError unless ``feeds`` has every input and nothing else. Costs well under a microsecond."""
+    if len(feeds) == len(inputs) and all(each.name in feeds for each in inputs):
+        return
+    named = ", ".join(f"{each.name} ({each.dtype} {list(each.shape)})" for each in inputs)
+    raise PredictorError(f"the model's inputs are {named}; it was given {', '.join(feeds) or 'nothing'}")
+
+
+def only_file(model: Path, pattern: str) -> Path:
+    """``model`` itself, or where it is a folder, the one file in it that fits a glob. Raises PredictorError."""
+    if not model.is_dir():
+        return model
+    found = sorted(model.glob(pattern))
+    if len(found) != 1:
+        raise PredictorError(f"{model}: the folder of a model has one file {pattern}, this one has {len(found)}")
+    return found[0]
+
+
 def _framework(role: Role) -> Framework:
     file = role.component.get("predictor")
     if not file:
