@@ -145,8 +145,12 @@ def test_uids_differ() -> None:
     assert len(set(uids)) == len(uids) >= 40
 
 
-def test_only_onnxruntime_runs_onnx() -> None:
-    assert [file.parent.name for file in FILES if detector(file.parent.name).formats] == ["onnxruntime"]
+def test_what_runs_models_is_a_framework_with_a_predictor() -> None:
+    frameworks = {file.parent.name: detector(file.parent.name) for file in FILES}
+    running = {name: each for name, each in frameworks.items() if each.formats}
+    assert running.keys() == {name for name, each in frameworks.items() if each.predictor}
+    assert all("framework" in each.provides for each in running.values())
+    assert {name for name, each in running.items() if "onnx" in each.formats} == {"onnxruntime", "openvino"}
 
 
 @pytest.mark.parametrize(
