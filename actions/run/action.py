@@ -21,7 +21,7 @@ def run(
 
     Raises ActionError for a file that is no input of the task.
     """
-    file = Path(input).expanduser()
+    file = Path(input)
     predictor = model_predictor(context, threads=threads)
     task = model_task(context, predictor)
     shown = task.show(file, partial(task.infer, predictor.predict), top=top, threshold=threshold)

@@ -6,6 +6,7 @@ They are read as their schema says, and checked.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -142,8 +143,15 @@ def read(name: str, value: Any, fragment: Mapping[str, Any]) -> Any:
     if problem:
         raise UsageError(f"{name}: {problem}", hint=_expected(name, fragment))
     # A worker has a working folder of its own: a path means what it meant to the user.
-    is_path = fragment.get("format") == "path" and isinstance(typed, str)
-    return str(Path(typed).expanduser().absolute()) if is_path else typed
+    return _absolute(typed, fragment.get("format", "")) if isinstance(typed, str) else typed
+
+
+def _absolute(text: str, form: str) -> str:
+    """A path from the root on; what is no path, or may be text and is no file, as it is."""
+    # Path.exists raises for words that are too long for a file's name.
+    if form == "path" or (form == "path-or-text" and os.path.exists(os.path.expanduser(text))):  # noqa: PTH110, PTH111
+        return str(Path(text).expanduser().absolute())
+    return text
 
 
 def _typed(text: str, fragment: Mapping[str, Any]) -> Any:
