@@ -37,7 +37,11 @@ class Compiler:
             if (name, pointer) not in self._compiled:
                 # A schema that refers to itself finds this, which asks for the finished check when it is called.
                 self._compiled[name, pointer] = lambda value: self._compiled[name, pointer](value)
-                self._compiled[name, pointer] = self._schema(self._fragment(name, pointer), name)
+                try:
+                    self._compiled[name, pointer] = self._schema(self._fragment(name, pointer), name)
+                except BaseException:
+                    del self._compiled[name, pointer]  # or the next caller would find what asks itself for ever
+                    raise
             return self._compiled[name, pointer]
 
     def _fragment(self, name: str, pointer: str) -> Schema:

@@ -89,15 +89,40 @@ def _remarks(result: Result) -> list[str]:
     ]
     if "throughput" not in result.metrics:
         return [*notes, *(f"failed: {reason}" for reason in result.reasons)]
-    remarks = [f"measured with {result.metrics.get('threads')} thread(s), {_repeated(result.metrics)}", *notes]
-    remarks += [f"noisy: {sentence}" for sentence in result.noisy]
+    remarks = [f"measured with {result.metrics.get('threads')} thread(s), {_repeated(result)}", *_claim(result), *notes]
+    remarks += [f"noisy{_how_often(result)}: {sentence}" for sentence in result.noisy]
     remarks += [f"caution: {sentence}" for sentence in result.cautions]
     return remarks + [f"not valid: {reason}" for reason in result.reasons]
 
 
-def _repeated(metrics: Mapping[str, Any]) -> str:
+def _repeated(result: Result) -> str:
     """What was repeated to get the numbers."""
+    metrics = result.metrics
+    times = "one launch" if result.launches == 1 else f"{result.launches} launches"
     if "launches" in metrics:
-        return f"in {metrics['launches']} launches of the program"
+        runs = f"in {metrics['launches']} launches of the program"
+        return runs if result.launches == 1 else f"{runs} in each of {result.launches} workers"
     queries = metrics.get("queries")
-    return f"{queries} {'query' if queries == 1 else 'queries'}, {metrics.get('samples')} samples, in one launch"
+    each = "" if result.launches == 1 else " a launch"
+    return f"{queries} {'query' if queries == 1 else 'queries'}, {metrics.get('samples')} samples{each}, in {times}"
+
+
+def _claim(result: Result) -> list[str]:
+    """What the interval is, or that there is none; nothing for one launch, of which none is claimed."""
+    statistics = result.statistics or {}
+    if result.launches < 2 or "measure" not in statistics:
+        return []
+    interval = statistics[statistics["measure"]]["interval"]
+    if interval is None:
+        return [f"no interval: {result.launches} launches are too few, 5 are needed"]
+    of = "medians" if statistics["measure"] == "latency" else "throughputs"
+    return [f"interval: {interval['confidence']:.1%} of the median of the launches' {of}; {_stopped(result)}"]
+
+
+def _stopped(result: Result) -> str:
+    return str((result.sampling or {}).get("stopped", ""))
+
+
+def _how_often(result: Result) -> str:
+    noises = [step.noise for step in result.steps if step.noise]
+    return f" in {sum(1 for each in noises if each.noisy)} of {len(noises)} launches" if len(noises) > 1 else ""

@@ -4,6 +4,8 @@ cmx run benchmark                               image-classification, as it come
 cmx run benchmark --scenario offline            an action's parameters are options
 cmx run benchmark --use model=model/efficientnet-lite1
 cmx run run --input photo.jpg                   name what is on a picture
+cmx run benchmark --launches 6                  fresh processes: the median gets an interval
+cmx run benchmark --precision 2% --time-budget 10min
 cmx run benchmark --plan-only > plan.json       choose and lock; cmx run --plan plan.json does it
 """
 
@@ -29,6 +31,7 @@ from cmx.cli.parameters import (
 )
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import matrix_text, result_text
+from cmx.cli.sampling import add_measuring_options, read_options
 from cmx.component import Action, SoftwareDetect
 from cmx.errors import CmxError, ComponentNotFound, UsageError
 from cmx.reference import Reference
@@ -37,8 +40,6 @@ from cmx.resolver.plan import Plan, Request
 
 if TYPE_CHECKING:
     from cmx.runner import Options
-
-_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 
 def configure(parser: Parser, arguments: list[str]) -> None:
@@ -55,11 +56,8 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     )
     parser.add_argument("--plan", metavar="FILE", help="carry out a saved plan instead of resolving")
     parser.add_argument("--plan-only", action="store_true", help="print the plan (JSON) and stop")
-    parser.add_argument(
-        "--time-limit", type=float, metavar="S", help="seconds that a step may take beyond its duration"
-    )
-    parser.add_argument("--memory-limit", metavar="BYTES", help="of a worker, as in 4G or 512Mi (default: none)")
     parser.add_argument("--anonymous", action="store_true", help="leave this machine's name out of the record")
+    add_measuring_options(parser)
     action = _named_action(arguments)
     if action:
         add_action_options(parser, action)
@@ -97,7 +95,7 @@ def _frameworks(arguments: list[str], action: Action) -> Iterator[SoftwareDetect
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """The recorded result; exit code 1 when a step failed or the answers are wrong."""
-    options = _options(arguments)  # first, since resolving may take seconds
+    options = read_options(arguments)  # first, since resolving may take seconds
     console = Console()
     catalog = Catalog.default()
     try:
@@ -111,14 +109,6 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
         return _plan_answer(plan) if arguments.plan_only else _carried_out(plan, catalog, options, console)
     finally:
         console.close()
-
-
-def _options(arguments: argparse.Namespace) -> Options:
-    from cmx.runner import Options
-
-    limits = {} if arguments.time_limit is None else {"time_limit": arguments.time_limit}
-    memory = _bytes(arguments.memory_limit) if arguments.memory_limit else None
-    return Options(**limits, memory_limit=memory, offline=arguments.offline, anonymous=arguments.anonymous)
 
 
 def _carried_out(plan: Plan, catalog: Catalog, options: Options, console: Console) -> Answer:
@@ -191,12 +181,3 @@ def _plan_answer(plan: Plan) -> Answer:
 
     text = json.dumps(plan.document(), indent=2, ensure_ascii=False)
     return Answer({"plan": plan.document()}, text)
-
-
-def _bytes(text: str) -> int:
-    import re
-
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]?i?)b?", text.strip().lower())
-    if not match or match[2] not in _BYTES:
-        raise UsageError(f"--memory-limit {text}: not a size", hint="as in 4G, 512Mi or 1000000000")
-    return int(float(match[1]) * _BYTES[match[2]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,21 @@ class Noise:
         return tuple(filter(None, (rule(self) for rule in _RULES)))
 
     @classmethod
+    def worst(cls, noises: Sequence[Noise]) -> Noise:
+        """The worst of each value in several measurements; their times and throttlings are added up."""
+        fallen = min(noises, key=lambda each: (each.frequency_after or 1) / (each.frequency_before or 1))
+        values = {name: _most(noises, name) for name in _WORST}
+        return cls(
+            elapsed_ns=sum(each.elapsed_ns for each in noises),
+            governor=noises[0].governor,
+            frequency_before=fallen.frequency_before,
+            frequency_after=fallen.frequency_after,
+            throttled=sum(each.throttled or 0 for each in noises) if noises[0].throttled is not None else None,
+            unavailable=noises[0].unavailable,
+            **values,
+        )
+
+    @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Noise:
         """The noise that ``document`` made."""
         return cls(**{key: value for key, value in document.items() if key not in ("schema", "document", "noisy")})
@@ -68,6 +83,13 @@ class Noise:
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         values["unavailable"] = dict(self.unavailable)
         return {"schema": SCHEMA, "document": "noise", **values, "noisy": list(self.noisy)}
+
+
+_WORST = ("cpus", "load", "pressure", "steal", "busy_cores", "other_cores", "temperature")
+
+
+def _most(noises: Sequence[Noise], name: str) -> Any:
+    return max((value for each in noises if (value := getattr(each, name)) is not None), default=None)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,13 @@ def measured(steps: Iterable[Step]) -> Step | None:
     return next((step for step in steps if "throughput" in step.metrics or "latency" in step.metrics), None)
 
 
+def launches(steps: Iterable[Step]) -> list[Step]:
+    """The step that took times, once for each launch that left a measurement."""
+    steps = list(steps)
+    first = measured(steps)
+    return [step for step in steps if step.id == first.id and step.metrics] if first else []
+
+
 def validated(steps: Iterable[Step]) -> Step | None:
     """The step that checked the answers; None when none did."""
     return next((step for step in steps if "accuracy" in step.metrics), None)
@@ -28,20 +35,21 @@ def doubts(steps: Sequence[Step]) -> Iterator[str]:
     for step in steps:
         if step.status != "ok":
             yield f"step {step.id} failed: {step.error or 'it left no outcome'}"
-    timed, checked = measured(steps), validated(steps)
-    if timed is not None:
-        yield from _verdict(timed)
-        if checked is None:
-            yield "the answers were not checked: no validation ran"
+    timed, checked = launches(steps), validated(steps)
+    for step in timed:
+        yield from _verdict(step, of_several=len(timed) > 1)
+    if timed and checked is None:
+        yield "the answers were not checked: no validation ran"
     if checked is not None and not checked.metrics.get("passed", False):
         yield _wrong_answers(checked.metrics)
 
 
-def _verdict(step: Step) -> Iterator[str]:
+def _verdict(step: Step, *, of_several: bool) -> Iterator[str]:
     if step.metrics.get("valid") is not True:
         why = "; ".join(map(str, step.metrics.get("invalid_reasons") or ())) or "it gave no reason"
         judge = "LoadGen's verdict" if "loadgen" in step.metrics.get("engine", "loadgen") else "the verdict"
-        yield f"{judge} is {step.metrics.get('verdict', 'missing')}: {why}"
+        which = f"launch {step.launch}: " if of_several else ""
+        yield f"{which}{judge} is {step.metrics.get('verdict', 'missing')}: {why}"
 
 
 def _wrong_answers(metrics: Mapping[str, Any]) -> str:

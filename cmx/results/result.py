@@ -8,18 +8,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmx.errors import CmxError, StoreError, UsageError
 from cmx.host import Description, Noise
 from cmx.results import judgement
 from cmx.results.comparability import Comparability
 
+if TYPE_CHECKING:
+    from cmx.results.launches import Observed
+
 SCHEMA = 1
 FILE = "result.json"
 LATENCIES = "latencies.npy"
 ID_BYTES = 8
 SHORT_LENGTH = 8
+_NOISE = ("before", "noise")
+
+
+def folder_of(step: str, launch: int = 1) -> str:
+    """The name of the folder of a step's launch: "benchmark", "benchmark.2", …"""
+    return step if launch == 1 else f"{step}.{launch}"
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,21 @@ class Latency:
         values = metrics.get("latency") or {}
         return cls(**{name: values.get(name) for name in cls.__dataclass_fields__})
 
+    @classmethod
+    def from_statistics(cls, statistics: Mapping[str, Any]) -> Latency:
+        """The latencies of a result's statistics: p50 is the median of launches' medians, the rest of all queries."""
+        values = {name: each["value"] for name, each in statistics["percentiles"].items()}
+        values |= {name: statistics[name] for name in ("min", "mean", "max")}
+        return cls(**{**values, "p50": statistics["latency"]["median"]})
+
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the run. ``outcome`` is what the worker left (schema "outcome"), empty if it left nothing."""
+    """One step of the run. ``outcome`` is what the worker left (schema "outcome"), empty if it left nothing.
+
+    A step that measures is there once for each launch, a fresh process, numbered from 1. ``before`` is how busy the
+    machine was before that launch, ``noise`` what went on during it, ``energy`` what it used (``cmx.host.energy``).
+    """
 
     id: str
     action: str
@@ -51,6 +71,15 @@ class Step:
     wall_ns: int
     cached: bool = False
     outcome: Mapping[str, Any] = field(default_factory=dict)
+    launch: int = 1
+    before: Noise | None = None
+    noise: Noise | None = None
+    energy: Mapping[str, Any] | None = None
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder below the run's."""
+        return folder_of(self.id, self.launch)
 
     @property
     def metrics(self) -> Mapping[str, Any]:
@@ -72,12 +101,16 @@ class Step:
             "wall_ns": self.wall_ns,
             "cached": self.cached,
             "outcome": dict(self.outcome) or None,
+            "launch": self.launch,
+            **{name: noise.document() for name in _NOISE if (noise := getattr(self, name))},
+            **({"energy": dict(self.energy)} if self.energy else {}),
         }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Step:
         """The step that ``document`` made."""
-        return cls(**{**document, "outcome": document["outcome"] or {}})
+        noise = {name: Noise.from_document(document[name]) for name in _NOISE if document.get(name)}
+        return cls(**{**document, "outcome": document["outcome"] or {}, **noise})
 
 
 @dataclass(frozen=True)
@@ -86,7 +119,8 @@ class Result:
 
     ``status`` is "ok" or "failed" (a step or the run itself did not finish); ``valid`` is whether the numbers may be
     used, and ``reasons`` why not. ``pins`` maps roles to references, as in "model/efficientnet-lite0==1.0.0".
-    ``statistics`` is the summary of the raw latencies (cmx.results.statistics), None where there are none.
+    ``statistics`` is what the launches say together (cmx.results.launches tells each field), None where nothing was
+    measured. ``sampling`` is how long it was measured and why no longer, ``matrix`` the matrix run it is a point of.
     ``folder`` holds this record and a folder for each step, named by the step's id.
     """
 
@@ -106,6 +140,8 @@ class Result:
     steps: tuple[Step, ...]
     statistics: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
+    sampling: Mapping[str, Any] | None = None
+    matrix: Mapping[str, Any] | None = None
     folder: Path | None = field(default=None, compare=False)
 
     @classmethod
@@ -122,6 +158,8 @@ class Result:
         steps: Sequence[Step],
         folder: Path | None = None,
         error: CmxError | None = None,
+        sampling: Mapping[str, Any] | None = None,
+        matrix: Mapping[str, Any] | None = None,
         created: str = "",
     ) -> Result:
         """The result of a run that ended, well or not: status, validity and statistics follow from what happened."""
@@ -148,6 +186,8 @@ class Result:
             steps=tuple(steps),
             statistics=statistics,
             error=None if error is None else error_document(error),
+            sampling=sampling,
+            matrix=matrix,
             folder=folder,
         )
 
@@ -173,19 +213,27 @@ class Result:
 
     @property
     def metrics(self) -> Mapping[str, Any]:
-        """The measurements of the step that took times, or else of the last step."""
+        """The measurements of the step that took times (of its first launch), or else of the last step."""
         step = judgement.measured(self.steps) or (self.steps[-1] if self.steps else None)
         return step.metrics if step else {}
 
     @property
     def latency(self) -> Latency:
-        """Times of queries in ns."""
+        """Times of queries in ns, of all launches' steady states together."""
+        if self.statistics and "percentiles" in self.statistics and self.statistics.get("latency"):
+            return Latency.from_statistics(self.statistics)
         return Latency.from_metrics(self.metrics)
 
     @property
     def throughput(self) -> float | None:
-        """Samples per second."""
-        return self.metrics.get("throughput")
+        """Samples per second, the median of the launches."""
+        spread = (self.statistics or {}).get("throughput")
+        return spread["median"] if spread else self.metrics.get("throughput")
+
+    @property
+    def launches(self) -> int:
+        """How many fresh processes measured; 0 where nothing was."""
+        return len(judgement.launches(self.steps))
 
     @property
     def validation(self) -> Mapping[str, Any]:
@@ -200,7 +248,7 @@ class Result:
 
     @property
     def noisy(self) -> tuple[str, ...]:
-        """What else was going on while the times were taken."""
+        """What else was going on while the times were taken, in the launch where it was worst."""
         return self.noise.noisy if self.noise else ()
 
     @property
@@ -208,12 +256,13 @@ class Result:
         """Percentiles that too few queries were made for."""
         return tuple((self.statistics or {}).get("cautions", ()))
 
-    def latencies(self) -> Sequence[int]:
-        """The raw latencies in ns, in the order of the queries.
+    def latencies(self, launch: int = 1) -> Sequence[int]:
+        """The raw latencies of a launch in ns, in the order of the queries.
 
         Raises UsageError when the run took none, StoreError when their file is gone or damaged.
         """
-        path = _latencies_path(self.steps, self.folder)
+        step = next((each for each in judgement.launches(self.steps) if each.launch == launch), None)
+        path = latencies_path(step, self.folder)
         if path is None:
             raise UsageError(f"result {self.short} has no raw latencies", hint="cmx run benchmark takes them")
         from cmx.results.npy import read_int64
@@ -242,6 +291,7 @@ class Result:
             "host": self.host.document(),
             "request": dict(self.request),
             "plan": dict(self.plan),
+            **{name: dict(value) for name in ("sampling", "matrix") if (value := getattr(self, name))},
         }
 
     @classmethod
@@ -282,20 +332,28 @@ def error_document(error: CmxError) -> dict[str, Any]:
     return {"type": type(error).__name__, "message": error.message, "hint": error.hint, "output": output}
 
 
-def _latencies_path(steps: Sequence[Step], folder: Path | None) -> Path | None:
-    step = judgement.measured(steps)
+def latencies_path(step: Step | None, folder: Path | None) -> Path | None:
+    """Where the raw latencies of a launch lie; None where it took none."""
     if folder is None or step is None or LATENCIES not in (step.outcome.get("files") or ()):
         return None
-    return folder / step.id / LATENCIES
+    return folder / step.folder / LATENCIES
+
+
+def observed(step: Step, folder: Path | None) -> Observed:
+    """A launch for the statistics. Raises StoreError when its raw latencies cannot be read."""
+    from cmx.results.launches import Observed
+
+    path = latencies_path(step, folder) if step.metrics.get("latency") else None
+    latencies: Sequence[int] = ()
+    if path:
+        from cmx.results.npy import read_int64
+
+        latencies = read_int64(path)
+    energy = (step.energy or {}).get("joules")
+    return Observed(step.launch, step.metrics, latencies, step.outcome.get("memory_peak"), energy)
 
 
 def _statistics(steps: Sequence[Step], folder: Path | None) -> dict[str, Any] | None:
-    """The summary of the raw latencies, where queries were timed one by one."""
-    step, path = judgement.measured(steps), _latencies_path(steps, folder)
-    if step is None or path is None or not step.metrics.get("latency"):
-        return None
-    from cmx.results.npy import read_int64
-    from cmx.results.statistics import summarise
+    from cmx.results.launches import statistics
 
-    latencies = read_int64(path)
-    return summarise(latencies).document() if latencies else None
+    return statistics([observed(step, folder) for step in judgement.launches(steps)])

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 CONFIDENCE = 0.99
 MEDIAN_CONFIDENCE = 0.95
@@ -112,16 +112,15 @@ def _log_binomial(count: int, k: int, chance: float) -> float:
     return ways + k * math.log(chance) + (count - k) * math.log1p(-chance)
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """``low`` to ``high``, both measured values, hold the truth with at least ``confidence`` (the exact coverage)."""
 
-    low: int
-    high: int
+    low: float
+    high: float
     confidence: float
 
 
-def median_interval(ordered: Sequence[int], confidence: float = MEDIAN_CONFIDENCE) -> Interval | None:
+def median_interval(ordered: Sequence[float], confidence: float = MEDIAN_CONFIDENCE) -> Interval | None:
     """The distribution-free interval of the median between two order statistics; None for too few values.
 
     The values are one per launch where the interval is to hold for the machine.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cmx.results.judgement import launches
 from cmx.results.result import Result
 
 UNKNOWN = "-"
@@ -11,7 +12,7 @@ UNKNOWN = "-"
 
 def measurement(result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The headings and the one row that a benchmark's end shows; each accuracy with its count."""
-    columns = _of_launches(result) if "launches" in result.metrics else _of_queries(result)
+    columns = _of_program(result) if "launches" in result.metrics else _of_queries(result)
     columns |= {name.replace("_", "-").upper(): _counted(result, name) for name in result.accuracy}
     judge = "LOADGEN" if "loadgen" in str(result.metrics.get("engine", "mlperf-loadgen")) else "VERDICT"
     columns[judge] = str(result.metrics.get("verdict") or UNKNOWN)
@@ -22,24 +23,67 @@ def _of_queries(result: Result) -> dict[str, str]:
     latency = result.latency
     return {
         "SCENARIO": result.scenario or UNKNOWN,
-        "QUERIES": _whole(result.metrics.get("queries")),
-        "SAMPLES": _whole(result.metrics.get("samples")),
+        **_launches(result),
+        "QUERIES": _whole(_total(result, "queries")),
+        "SAMPLES": _whole(_total(result, "samples")),
         "P50 ms": milliseconds(latency.p50),
+        **_interval(result, "latency"),
         "P90 ms": milliseconds(latency.p90),
         "P99 ms": milliseconds(latency.p99),
         "THROUGHPUT": UNKNOWN if result.throughput is None else f"{result.throughput:.1f} /s",
+        **_interval(result, "throughput"),
+        **_energy(result),
     }
 
 
-def _of_launches(result: Result) -> dict[str, str]:
+def _launches(result: Result) -> dict[str, str]:
+    return {"LAUNCHES": str(result.launches)} if result.launches > 1 else {}
+
+
+def _interval(result: Result, measure: str) -> dict[str, str]:
+    """What may be claimed of the number that the result is about; nothing with one launch, where nothing may be."""
+    statistics = result.statistics or {}
+    if result.launches < 2 or statistics.get("measure") != measure:
+        return {}
+    found = statistics[measure]["interval"]
+    if measure == "latency":
+        return {"P50 INTERVAL ms": _range(milliseconds(found["low"]), milliseconds(found["high"])) if found else "none"}
+    return {"INTERVAL /s": _range(f"{found['low']:.1f}", f"{found['high']:.1f}") if found else "none"}
+
+
+def _range(low: str, high: str) -> str:
+    return f"{low} to {high}"
+
+
+def _energy(result: Result) -> dict[str, str]:
+    """Only where the machine tells it."""
+    energy = (result.statistics or {}).get("energy")
+    return {"J A LAUNCH": f"{energy['median']:.1f}"} if energy else {}
+
+
+def _of_program(result: Result) -> dict[str, str]:
     """A native program: the medians of its launches, the main measure with the least and the greatest."""
     metrics = result.metrics
-    columns = {"LAUNCHES": _whole(metrics["launches"]), "P50 ms": milliseconds(result.latency.p50)}
-    for name, measure in (metrics.get("measures") or {}).items():
+    columns = {
+        **_launches(result),
+        "RUNS" if result.launches > 1 else "LAUNCHES": _whole(_total(result, "launches")),
+        "P50 ms": milliseconds(result.latency.p50),
+        **_interval(result, "latency"),
+        **_energy(result),
+    }
+    for name, unit in {name: each["unit"] for name, each in (metrics.get("measures") or {}).items()}.items():
         if not name.endswith("-best"):
-            span = f" ({measure['min']:.2f} to {measure['max']:.2f})" if name == metrics.get("measure") else ""
-            columns[f"{name.upper()} {measure['unit']}"] = f"{measure['median']:.2f}{span}"
+            columns[f"{name.upper()} {unit}"] = _measure(result, name, span=name == metrics.get("measure"))
     return columns
+
+
+def _measure(result: Result, name: str, *, span: bool) -> str:
+    """The median of the launches' medians, with the least and the greatest of all runs."""
+    found = [step.metrics["measures"][name] for step in launches(result.steps)]
+    medians = sorted(each["median"] for each in found)
+    least, greatest = min(each["min"] for each in found), max(each["max"] for each in found)
+    shown = f"{medians[(len(medians) - 1) // 2]:.2f}"
+    return f"{shown} ({least:.2f} to {greatest:.2f})" if span else shown
 
 
 def _counted(result: Result, metric: str) -> str:
@@ -88,7 +132,13 @@ def verdict(result: Result) -> str:
     return "valid" if result.valid else "invalid"
 
 
-def milliseconds(nanoseconds: int | None) -> str:
+def _total(result: Result, name: str) -> int | None:
+    """A count over all launches."""
+    counts = [step.metrics.get(name) for step in launches(result.steps)]
+    return sum(filter(None, counts)) if any(count is not None for count in counts) else None
+
+
+def milliseconds(nanoseconds: float | None) -> str:
     """A time in ms: two decimals, or three digits' worth where it is below a hundredth."""
     if nanoseconds is None:
         return UNKNOWN

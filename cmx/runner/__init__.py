@@ -8,8 +8,11 @@ from cmx.lazy import exports
 
 if TYPE_CHECKING:
     from cmx.runner.machine import LocalMachine
-    from cmx.runner.run import Options, run_plan
+    from cmx.runner.options import Options, Sampling
+    from cmx.runner.run import run_plan
 
-__all__ = ["LocalMachine", "Options", "run_plan"]
+__all__ = ["LocalMachine", "Options", "Sampling", "run_plan"]
 
-__getattr__ = exports(__name__, {"machine": ("LocalMachine",), "run": ("Options", "run_plan")})
+__getattr__ = exports(
+    __name__, {"machine": ("LocalMachine",), "options": ("Options", "Sampling"), "run": ("run_plan",)}
+)

@@ -118,3 +118,10 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     for key, each in items:
         yield value, key
         yield from _places(each)
+
+
+def test_a_schema_that_was_refused_is_refused_again() -> None:
+    compiler = Compiler({"x": {"dependentRequired": {}}}.__getitem__)
+    for _ in range(2):
+        with pytest.raises(Unsupported):
+            compiler.named("x")
