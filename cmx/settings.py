@@ -47,6 +47,11 @@ class Settings(NamedTuple):  # not a dataclass: 'cmx list' and 'cmx find' do wit
         return self.home / "results.sqlite"
 
     @property
+    def published(self) -> Path:
+        """Results that others published, imported."""
+        return self.home / "published.sqlite"
+
+    @property
     def repository(self) -> Path:
         """The user's own component repository."""
         return self.home / "repository"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cmx.cli.answer import Answer, table
+from cmx.cli.result_import import WITH, beside
 from cmx.errors import UsageError
 
 if TYPE_CHECKING:
     from cmx.cli.parser import Parser
     from cmx.results import Database
     from cmx.results.compare import Comparison, Side
+    from cmx.settings import Settings
 
 _MEANT = "ids parted by commas, or conditions: framework=torch,batch-size=1"
 _SHOWN_WORK = ("scenario", "batch-size", "threads", "precision", "arguments", "target")
@@ -32,12 +34,14 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--confidence", type=float, default=0.95, metavar="SHARE", help="of the interval (default: %(default)s)"
     )
+    parser.add_argument("--beside", default="", metavar="SOURCE", help=f"{WITH}; not compared")
     parser.add_argument("--invalid", action="store_true", help="take results that are not valid too")
 
 
-def run(arguments: argparse.Namespace, database: Database) -> Answer:
+def run(arguments: argparse.Namespace, settings: Settings, database: Database) -> Answer:
     """The comparisons. Exit code 0 whatever the verdict."""
     from cmx.results.compare import compare
+    from cmx.results.published import PublishedDatabase
     from cmx.results.selection import conditions, select
 
     if not 0 < arguments.confidence < 1:
@@ -51,7 +55,13 @@ def run(arguments: argparse.Namespace, database: Database) -> Answer:
         confidence=arguments.confidence,
         invalid=arguments.invalid,
     )
-    return Answer({"comparisons": [each.document() for each in found]}, text(found))
+    document: dict[str, Any] = {"comparisons": [each.document() for each in found]}
+    if not arguments.beside:
+        return Answer(document, text(found))
+    source, rows = PublishedDatabase(settings).select(arguments.beside)
+    document |= {"source": source.document(), "beside": [row._asdict() for row in rows]}
+    context = "\nbeside these, and not compared with them: others measured them, in another way\n\n"
+    return Answer(document, text(found) + context + beside((), source, rows))
 
 
 def text(found: Sequence[Comparison]) -> str:

@@ -1,8 +1,10 @@
-"""List, show, compare or export the results recorded on this machine.
+"""List, show, compare or export the results recorded on this machine; import what others published.
 
 cmx result list --workflow image-classification --where batch-size=8
 cmx result show 7f3a91c2
 cmx result compare framework=onnxruntime framework=torch --where batch-size=1
+cmx result import mlperf-inference-results
+cmx result list --with mlperf,system=*Raspberry*,scenario=single-stream
 cmx result export --format csv --output results.csv
 """
 
@@ -13,13 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmx.cli import result_compare
+from cmx.cli import result_compare, result_import
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import result_text
 from cmx.host import Unavailable
 from cmx.results import Database, Result
 from cmx.results.export import as_text, export
+from cmx.results.published import PublishedDatabase
 from cmx.results.table import LISTING, listing, milliseconds
 from cmx.settings import Settings
 
@@ -40,24 +43,34 @@ def configure(parser: Parser, arguments: list[str]) -> None:
             "--where", action="append", default=[], metavar="KEY=VALUE", help="a condition; may be given again"
         )
         each.add_argument("--limit", type=int, default=0, metavar="N", help="only the newest N")
+    listing.add_argument("--with", dest="beside", default="", metavar="SOURCE", help=result_import.WITH)
     exporting.add_argument("--format", choices=("json", "csv"), default="json")
     exporting.add_argument(
         "--output", metavar="FILE", help="write there instead of printing; the ending says the format"
     )
     result_compare.configure(commands.add_parser("compare", help="is B faster than A, and what differs"))
+    result_import.configure(commands.add_parser("import", help="results that others published, with their source"))
     commands.add_parser("show", help="everything about one").add_argument("id", help="its id, or the beginning of it")
 
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """Results from the evaluation database."""
-    database = Database(Settings.from_environment())
+    settings = Settings.from_environment()
+    if arguments.command == "import":
+        return result_import.run(arguments, settings)
+    database = Database(settings)
     if arguments.command == "show":
         result = database.get(arguments.id)
         return Answer({"result": result.document()}, _shown(result))
     if arguments.command == "compare":
-        return result_compare.run(arguments, database)
+        return result_compare.run(arguments, settings, database)
     results = _filtered(database, arguments)
     documents = [result.document() for result in results]
+    if arguments.command == "list" and arguments.beside:
+        source, rows = PublishedDatabase(settings).select(arguments.beside)
+        shown = rows[: arguments.limit or None]
+        others = {"source": source.document(), "published": [row._asdict() for row in shown]}
+        return Answer({"results": documents, **others}, result_import.beside(results, source, rows, arguments.limit))
     if arguments.command == "list":
         return Answer({"results": documents, "problems": list(database.problems)}, _listed(results, database.problems))
     if arguments.output:

@@ -17,7 +17,7 @@ from cmx.results import judgement
 from cmx.results.differences import Difference, differences
 from cmx.results.ratio import FEWEST_LAUNCHES, Ratio, ratio
 from cmx.results.result import Result
-from cmx.results.selection import measuring_step, variant_of
+from cmx.results.selection import settings, variant_of
 from cmx.results.statistics import MEDIAN_CONFIDENCE
 from cmx.store import key_of
 
@@ -306,8 +306,7 @@ def _check_one_configuration(side: str, results: Sequence[Result]) -> None:
 def _configuration(result: Result) -> dict[str, Any]:
     pins = {role: pin.split("/", 1)[-1] for role, pin in result.pins.items() if "." not in role}
     variants = {f"{role} variant": variant_of(result, role) for role in pins}
-    step = measuring_step(result)
-    parameters = {name: value for name, value in (step.get("parameters") or {}).items() if name not in _LENGTHS}
+    parameters = {name: value for name, value in settings(result).items() if name not in _LENGTHS}
     host = {name: field.value for name in ("hostname", "cpu_model") if isinstance(field := _fact(result, name), Field)}
     return {**pins, **variants, **parameters, **host}
 

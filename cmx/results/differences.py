@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from cmx.host import Field
 from cmx.results.result import Result
-from cmx.results.selection import measuring_step, variant_of
+from cmx.results.selection import measuring_step, settings, variant_of
 
 # Facts of a host that change from minute to minute, and explain nothing that ``noise`` does not say better.
 _PASSING = ("memory_available", "frequency")
@@ -74,17 +74,13 @@ def _settings(result: Result) -> dict[str, Any]:
     for name in ("framework", "version", "threads"):  # said already, by the plan
         simple.pop(name, None)
     compiled = _compiled(told.get("compiled") or {})
-    return {**{f"{name} (in effect)": value for name, value in simple.items()}, **compiled, **_parameters(result)}
+    return {**{f"{name} (in effect)": value for name, value in simple.items()}, **compiled, **settings(result)}
 
 
 def _compiled(told: Mapping[str, Any]) -> dict[str, Any]:
     measured = ("_ns", "bytes_before", "bytes_after")
     known = {name: value for name, value in told.items() if isinstance(value, (str, int, bool)) and name != "version"}
     return {f"compiled: {name}": value for name, value in known.items() if not name.endswith(measured)}
-
-
-def _parameters(result: Result) -> dict[str, Any]:
-    return dict(measuring_step(result).get("parameters") or {})
 
 
 def _packages(result: Result) -> dict[str, Any]:

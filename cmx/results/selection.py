@@ -2,8 +2,9 @@
 
 A condition is KEY=VALUE, or with !=, >=, <=, > or < between numbers and times. KEY is what a result is (``action``,
 ``workflow``, ``scenario``, ``status``, ``valid``, ``key``, ``created``, ``host``, ``cpu``), one of its roles
-(``model=resnet50[onnx]>=1.5``, ``framework=onnxruntime<1.20``), or a parameter of the step that measured
-(``batch-size=8``, ``threads>=2``). Several in one word are parted by commas: ``framework=torch,batch-size=1``.
+(``model=resnet50[onnx]>=1.5``, ``framework=onnxruntime<1.20``), a setting of the framework (``spinning=true``), or a
+parameter of the step that measured (``batch-size=8``, ``threads>=2``). ``*`` in a text stands for anything. Several in
+one word are parted by commas: ``framework=torch,batch-size=1``.
 """
 
 from __future__ import annotations
@@ -102,7 +103,6 @@ def select(database: Database, word: str, where: Sequence[Condition] = ()) -> tu
 
 def facts(result: Result) -> Mapping[str, Any]:
     """What conditions can ask of a result but for its roles, by key."""
-    parameters = dict(measuring_step(result).get("parameters") or {})
     host = {name: result.host.fields.get(field) for name, field in (("host", "hostname"), ("cpu", "cpu_model"))}
     own = {
         **{name: getattr(result, name) for name in ("id", "created", "action", "workflow", "scenario", "key")},
@@ -113,7 +113,16 @@ def facts(result: Result) -> Mapping[str, Any]:
         "precision": result.comparability.precision,
         **{name: field.value for name, field in host.items() if isinstance(field, Field)},
     }
-    return {**parameters, **own}
+    return {**settings(result), **own}
+
+
+def settings(result: Result) -> dict[str, Any]:
+    """The parameters of the step that measured, and what its roles' software was set to."""
+    step = measuring_step(result)
+    pins = result.plan.get("pins") or {}
+    roles = step.get("roles") or pins
+    of_software = (pins.get(role, {}).get("settings") or {} for role in roles)
+    return {**{name: value for each in of_software for name, value in each.items()}, **(step.get("parameters") or {})}
 
 
 def measuring_step(result: Result) -> Mapping[str, Any]:
@@ -129,9 +138,16 @@ def variant_of(result: Result, role: str) -> str:
 
 
 def _compare(known: Any, operator: str, text: str) -> bool:
-    """``known`` against what was written: as numbers where both are, else as text (times sort as text)."""
+    """``known`` against what was written: as numbers where both are, else as text (times sort as text).
+
+    In a text ``*`` stands for anything.
+    """
     if isinstance(known, bool):
         known = "true" if known else "false"
+    if operator in ("=", "!=") and "*" in text:
+        from fnmatch import fnmatchcase
+
+        return fnmatchcase(str(known), text.replace("[", "[[]")) == (operator == "=")
     try:
         left: Any = float(known)
         right: Any = float(text)

@@ -27,6 +27,7 @@ def result(
     variant: str = "onnx",
     weights: str = "w" * 64,
     parameters: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     work: Mapping[str, Any] | None = None,
     accuracy: float = 0.9,
     **changes: Any,
@@ -38,6 +39,7 @@ def result(
         "pins": {
             "model": {"variant": variant, "artifact": {"variant": variant, "from": {"source": {"sha256": weights}}}},
             "dataset": {"variant": "", "artifact": {"source": {"sha256": "d" * 64}}},
+            "framework": {"variant": "", "artifact": None, "settings": dict(settings or {})},
         },
         "steps": [{"id": "benchmark", "measures": True, "environment": "main", "parameters": given}],
         "environments": {"main": {"packages": [{"name": framework.partition("==")[0], "version": "1", "hashes": []}]}},

@@ -81,6 +81,14 @@ def test_what_is_not_comparable_is_refused_with_the_key_and_can_be_asked_for(
     assert found.ratio.verdict == "slower"
 
 
+def test_a_setting_of_the_framework_is_a_difference_and_is_not_mixed() -> None:
+    a, b = interleaved(SIX, SLOWER, settings={"graph-optimisation": "disable"})
+    (found,) = compare(a, b)
+    assert [tuple(each) for each in found.differences] == [("setting", "graph-optimisation", "-", "disable")]
+    with pytest.raises(UsageError, match="B is not one configuration: graph-optimisation is disable"):
+        compare(a, [*b, result(settings={"graph-optimisation": "all"})])
+
+
 def test_a_misspelt_key_of_across_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="--across treads") as caught:
         compare([result()], [result()], across=["treads"])
@@ -167,12 +175,14 @@ def test_results_that_are_not_valid_are_compared_only_when_asked_for(settings: S
         (["created>=2026-01-01", "created<2027"], [0, 1, 2]),
         (["cpu=Cortex-A72", "batch-size>1"], [2]),
         (["batch-size=1.0", "status=failed"], []),
+        (["cpu=Cortex-A*", "cpu!=*-A53"], [0, 1, 2]),
+        (["spinning=true"], [1]),
     ],
 )
 def test_conditions_choose_results(words: list[str], expected: list[int]) -> None:
     three = [
         result(),
-        result(framework="torch==2.13.0", variant="torch"),
+        result(framework="torch==2.13.0", variant="torch", settings={"spinning": True}),
         result(framework="onnxruntime==1.20.1", parameters={"batch-size": 8}),
     ]
     assert [three.index(each) for each in matching(three, conditions(words))] == expected
