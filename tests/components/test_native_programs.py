@@ -238,11 +238,14 @@ def photos() -> Document:
 def framework(architecture: str) -> Document:
     """onnxruntime in this environment, or its package for another machine, unpacked."""
     found = version("onnxruntime")
-    role: dict[str, Any] = {"reference": f"software/onnxruntime=={found}"}
+    role: dict[str, Any] = {
+        "reference": f"software/onnxruntime=={found}",
+        "component": component("software-detect", "onnxruntime"),
+        "folder": str(ROOT / "components" / "software-detect" / "onnxruntime"),
+    }
     if architecture:
         platform = ["--python-platform", f"{architecture}-manylinux_2_28", "--only-binary", ":all:"]
-        folder = fetched(f"onnxruntime-{architecture}", [*platform, f"onnxruntime=={found}"])
-        role["path"] = str(folder)
+        role["path"] = str(fetched(f"onnxruntime-{architecture}", [*platform, f"onnxruntime=={found}"]))
     return role
 
 
