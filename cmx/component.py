@@ -46,6 +46,15 @@ class Component:
         """The exact reference, ``kind/name==version``."""
         return f"{self.key}=={self.version}"
 
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Where it works, as in ("linux", "macos-aarch64"); empty for everywhere."""
+        return tuple(self.document.get("platforms", ()))
+
+    def works_on(self, platform: str) -> bool:
+        """Whether it works on a platform (os-arch)."""
+        return not self.platforms or platform in self.platforms or platform.partition("-")[0] in self.platforms
+
     @cached_property
     def digest(self) -> str:
         """sha256 over the names and bytes of all files of the component.

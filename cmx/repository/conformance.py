@@ -71,7 +71,10 @@ def _faults(component: Component, catalog: Catalog) -> Iterator[Fault]:
         yield from _aliases(component, catalog)
         yield from _defaults(component, "settings", component.settings)
         yield from _predictor(component)
+    if isinstance(component, Workflow):
+        yield from _own_files(component, catalog)
     if isinstance(component, Action):
+        yield from _partners(component)
         yield from _defaults(component, "parameters", component.parameters)
         yield from _signature(component)
 
@@ -191,6 +194,43 @@ def _defaults(component: Component, key: str, fragments: Mapping[str, Mapping[st
         problem = validate_value(fragment["default"], fragment) if "default" in fragment else ""
         if problem:
             yield _fault(component, f"{key}.{name}.default: {problem}", "correct the default, or what is allowed")
+
+
+def _partners(action: Action) -> Iterator[Fault]:
+    """What a parameter goes with is another parameter of the action, and values that this may have."""
+    for name, fragment in action.parameters.items():
+        for other, values in fragment.get("goes-with", {}).items():
+            where = f"parameters.{name}.goes-with.{other}"
+            if other not in action.parameters:
+                yield _fault(action, f"{where}: there is no such parameter", nearest(other, action.parameters))
+                continue
+            for problem in filter(None, (validate_value(value, action.parameters[other]) for value in values)):
+                yield _fault(action, f"{where}: {problem}", "name values that the other parameter may have")
+
+
+def _own_files(workflow: Workflow, catalog: Catalog) -> Iterator[Fault]:
+    """The files that a step names, as FILE or FILE.py:FUNCTION, are in the workflow's folder."""
+    for step in workflow.steps:
+        try:
+            parameters = catalog.action(step.action).parameters
+        except CmxError:
+            continue  # another rule says that it is not there
+        named = [str(v) for key, v in step.parameters.items() if parameters.get(key, {}).get("format") == "own-file"]
+        for entry in (entry for text in named for entry in text.split()):
+            yield from _own_file(workflow, f"steps.{step.id}", entry)
+
+
+def _own_file(workflow: Workflow, where: str, entry: str) -> Iterator[Fault]:
+    name, colon, _ = entry.partition(":")
+    try:
+        there = workflow.inside(name).is_file()
+    except CmxError as error:
+        yield Fault(workflow.file, error.message, error.hint)
+        return
+    if not there:
+        yield _fault(workflow, f"{where}: {name} is not there", f"put it into {workflow.folder}")
+    elif colon:
+        yield from (found for found in _function(workflow, entry) if isinstance(found, Fault))
 
 
 def _aliases(component: SoftwareDetect, catalog: Catalog) -> Iterator[Fault]:

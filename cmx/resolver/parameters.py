@@ -87,10 +87,23 @@ def assign(steps: Steps, given: Mapping[str, Any], *, complete: bool) -> dict[st
         for step, action in _takers(steps, key):
             name = _plain(key)
             chosen[step.id][name] = read(name, value, action.parameters[name])
-    if complete:
-        for step, action in steps:
+    for step, action in steps:
+        _refuse_clashes(action, chosen[step.id])
+        if complete:
             require_all(action, chosen[step.id])
     return chosen
+
+
+def _refuse_clashes(action: Action, chosen: Mapping[str, Any]) -> None:
+    """Raise UsageError for a parameter that goes only with some values of another, which has none of them."""
+    for name, fragment in action.parameters.items():
+        if chosen.get(name) == fragment.get("default"):
+            continue
+        for other, values in fragment.get("goes-with", {}).items():
+            if chosen.get(other) not in values:
+                wanted = " or ".join(map(str, values))
+                what = f"{name} {chosen[name]} goes with {other} {wanted}, and {other} is {chosen.get(other)}"
+                raise UsageError(f"{action.key}: {what}", hint=f"give --{other} {values[0]}, or leave out --{name}")
 
 
 def require_all(action: Action, chosen: Mapping[str, Any]) -> None:
@@ -142,16 +155,29 @@ def read(name: str, value: Any, fragment: Mapping[str, Any]) -> Any:
         problem = f"{typed} is not a number to work with"
     if problem:
         raise UsageError(f"{name}: {problem}", hint=_expected(name, fragment))
-    # A worker has a working folder of its own: a path means what it meant to the user.
-    return _absolute(typed, fragment.get("format", "")) if isinstance(typed, str) else typed
+    return _path(name, typed, fragment.get("format", "")) if isinstance(typed, str) else typed
 
 
-def _absolute(text: str, form: str) -> str:
-    """A path from the root on; what is no path, or may be text and is no file, as it is."""
+def _path(name: str, text: str, form: str) -> str:
+    """A path from the root on: a worker has a working folder of its own. Text that is no path stays as it is.
+
+    Raises UsageError for a path that is not there.
+    """
     # Path.exists raises for words that are too long for a file's name.
-    if form == "path" or (form == "path-or-text" and os.path.exists(os.path.expanduser(text))):  # noqa: PTH110, PTH111
-        return str(Path(text).expanduser().absolute())
+    there = form in ("path", "path-or-text") and os.path.exists(os.path.expanduser(text))  # noqa: PTH110, PTH111
+    if there or form == "path" or (form == "path-or-text" and _names_a_file(text)):
+        path = Path(text).expanduser().absolute()
+        if not there:
+            raise UsageError(f"{name}: there is no file {path}", hint=f"give one that is there: --{name} FILE")
+        return str(path)
     return text
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether text can only mean a file: one word that ends as pictures, sounds and films do."""
+    import mimetypes
+
+    return " " not in text and (mimetypes.guess_type(text)[0] or "").startswith(("image/", "audio/", "video/"))
 
 
 def _typed(text: str, fragment: Mapping[str, Any]) -> Any:
@@ -184,4 +210,5 @@ def _expected(name: str, fragment: Mapping[str, Any]) -> str:
     if "enum" in fragment:
         return f"{name} is one of " + ", ".join(str(choice) for choice in fragment["enum"])
     unit = f" in {fragment['unit']}" if "unit" in fragment else ""
-    return f"{name}{unit}: {fragment.get('description', '')}"
+    others = f" (or with a unit: {', '.join(_SECONDS)})" if fragment.get("unit") == "s" else ""
+    return f"{name}{unit}: {fragment.get('description', '')}{others}"

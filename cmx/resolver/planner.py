@@ -52,6 +52,7 @@ def make_plan(
     Raises UsageError, ComponentNotFound, Unsatisfiable (with the facts and repairs) or Unavailable.
     """
     draft = make_draft(catalog, request)
+    _check_platforms(draft, machine)
     settings, others = settle(draft.software, draft.steps, draft.parameters)
     parameters = assign(draft.steps, others, complete=bool(request.action))
     solution, locks = _solve(draft, machine, offline, locked)
@@ -107,6 +108,7 @@ def _solve(
         offline=offline,
         target=draft.request.target or machine.platform,
         platform="" if draft.makes_programs else draft.request.target,
+        host=machine.platform,
         paths=draft.paths,
         prefer=draft.request.prefer,
         locks={name: each.packages for name, each in locked.environments.items()} if locked else {},
@@ -151,12 +153,32 @@ def _settle(
 ) -> tuple[Solution, dict[str, Sequence[Package]]]:
     """Solve, lock the new environments, and solve again without what an installer refused."""
     for _ in range(LEARN_LIMIT):
-        solution = solve(world, asked)
+        solution = _solution(world, asked)
         try:
             return solution, {**lock_all(solution, machine, world), **lock_target(solution, machine, world)}
         except Refusal:
             continue
     raise Unsatisfiable([f"after {LEARN_LIMIT} tries the installer still refused: {world.refused[-1][1]}"])
+
+
+def _solution(world: World, asked: Sequence[Requirement]) -> Solution:
+    """As ``solve``; where only ``--without`` stands in the way, the hint says so."""
+    try:
+        return solve(world, asked)
+    except Unsatisfiable as error:
+        left_out = [f"--without {each}" for each in world.without if f"--without leaves {each.key} out" in error.facts]
+        if left_out:
+            error.hint = f"leave out {' '.join(left_out)}, or fill the role with another: --use ROLE=REF"
+        raise
+
+
+def _check_platforms(draft: Draft, machine: Machine) -> None:
+    """Raise Unsatisfiable for a workflow, or an action of it, that does not work where it would run."""
+    here = machine.platform if draft.makes_programs else draft.request.target or machine.platform
+    for component in (draft.workflow, *(action for _, action in draft.steps)):
+        if not component.works_on(here):
+            where = " and ".join(component.platforms)
+            raise Unsatisfiable([f"{component.key} works on {where} only, and this is {here}"])
 
 
 def _check_filled(draft: Draft, pins: Mapping[str, Pin]) -> None:

@@ -79,6 +79,9 @@ class Surroundings(Protocol):
         ``target`` is another platform than this host's, that the tool must be for.
         """
 
+    def advice(self, component: SoftwareDetect) -> str:
+        """What a person would type to have a tool that cmx cannot install; "" if nobody knows."""
+
     def data(self, component: Component, variant: str = "") -> Sequence[str]:
         """Where a dataset, or a variant of a model, lies on this machine."""
 
@@ -116,9 +119,9 @@ class World(Provider):
     ``sentences`` say who asks for each requirement. ``wanted_roles`` are roles that steps ask for and that a pinned
     component may bring; ``model`` is the solver's name of the model that ``framework`` must be able to run.
     ``installing`` opens the door to package indexes. ``target`` is what compilers must be for; ``platform`` is what
-    Python packages must be for, where that is not this host. ``paths`` are places that the user gave, by the
-    software's name; ``prefer`` and ``without`` are the user's preference and exclusions; ``locks`` are the packages
-    that each environment must have, where a lock says so.
+    Python packages must be for, where that is not this host; ``host`` is what cmx runs on. ``paths`` are places that
+    the user gave, by the software's name; ``prefer`` and ``without`` are the user's preference and exclusions;
+    ``locks`` are the packages that each environment must have, where a lock says so.
     """
 
     catalog: Catalog
@@ -131,6 +134,7 @@ class World(Provider):
     offline: bool = False
     target: str = ""
     platform: str = ""
+    host: str = ""
     paths: Mapping[str, str] = field(default_factory=dict)
     prefer: str = "detected"
     without: Sequence[Reference] = ()
@@ -182,14 +186,36 @@ class World(Provider):
         if kind in ("model", "dataset") and not self.catalog.versions(Reference(kind, plain)):
             known = (entry.name for entry in self.catalog.entries(kind))
             return f"there is no {name} ({nearest(plain, known)})"
+        if elsewhere := self._works_elsewhere(kind, plain):
+            return elsewhere
         if self.offline:
             return f"{name} is neither on this machine nor in the store, and --offline forbids fetching it"
-        return f"{name} is not on this machine, and no installer here offers it"
+        detector = self._detector(plain) if kind == "software" else None
+        advice = self.surroundings.advice(detector) if detector else ""
+        return f"{name} is not on this machine, and no installer here offers it{advice and f' (try: {advice})'}"
+
+    def _works_elsewhere(self, kind: str, plain: str) -> str:
+        """The sentence for a component that works on other platforms only; "" for every other."""
+        detector = self._detector(plain) if kind == "software" else None
+        components = [detector] if detector else self.catalog.versions(Reference(kind, plain))
+        if not components or any(self._works(component) for component in components):
+            return ""
+        where = " and ".join(dict.fromkeys(platform for each in components for platform in each.platforms))
+        return f"{kind}/{plain} works on {where} only, and this is {self._platform_of(components[0])}"
+
+    def _works(self, component: Component) -> bool:
+        platform = self._platform_of(component)
+        return not platform or component.works_on(platform)
+
+    def _platform_of(self, component: Component) -> str:
+        """What a component must work on: tools run on this host, packages and data go where they are for."""
+        is_tool = isinstance(component, SoftwareDetect) and not component.python_package
+        return self.host if is_tool else self.platform or self.host
 
     def _components(self, name: str) -> list[Candidate]:
         kind, _, rest = name.partition("/")
         found: list[Candidate] = []
-        for component in self.catalog.versions(Reference(kind, rest)):
+        for component in filter(self._works, self.catalog.versions(Reference(kind, rest))):
             if isinstance(component, Model):
                 for variant in component.variants.values():
                     found += self._artifacts(name, component, variant.name, root_source(component, variant.name))
@@ -245,7 +271,7 @@ class World(Provider):
 
     def _software(self, name: str, plain: str, environment: str) -> list[Candidate]:
         component = self._detector(plain)
-        if component is None:
+        if component is None or not self._works(component):
             return []
         if not component.python_package:
             return self._tools(name, component)

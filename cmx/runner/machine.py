@@ -58,6 +58,12 @@ class LocalMachine:
         version = offered_version(component, rule, store=self._store, reporter=self._reporter) if rule else ""
         return Offer(version, rule.with_) if rule and version else None
 
+    def advice(self, component: SoftwareDetect) -> str:
+        """What a person would type to install it; "" if no rule says so."""
+        from cmx.install import install_hint
+
+        return install_hint(component, self._host)
+
     def data(self, component: Component, variant: str = "") -> Sequence[str]:
         """Where data lies, best first."""
         if not isinstance(component, Dataset | Model):

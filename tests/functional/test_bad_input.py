@@ -105,8 +105,8 @@ def test_a_picture_that_is_no_picture_is_named(cmx: CommandLine) -> None:
         f"classify: {cmx.folder}/dog.jpg: not a picture that can be read (not of a known format)",
         "read are: JPEG, PNG, WEBP, BMP, GIF, TIFF, PPM",
     )
-    assert cmx("run", "run", "--input", "cat.jpg", code=1).error == f"classify: {cmx.folder}/cat.jpg: no such file"
-    assert [(each["status"], each["error"]["type"]) for each in cmx.results()] == [("failed", "RunError")] * 2
+    assert cmx("run", "run", "--input", "cat.jpg", code=2).error == f"input: there is no file {cmx.folder}/cat.jpg"
+    assert [(each["status"], each["error"]["type"]) for each in cmx.results()] == [("failed", "RunError")]
 
 
 # Plans from elsewhere.

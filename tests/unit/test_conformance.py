@@ -88,6 +88,39 @@ def test_a_file_that_a_component_names_is_there(settings: Settings, tmp_path: Pa
     ]
 
 
+def test_the_files_that_a_step_names_are_in_the_workflow(settings: Settings, tmp_path: Path) -> None:
+    more = "parameters: {oracle: {type: string, format: own-file, description: what checks}}\n"
+    root = one_action(tmp_path, "def act(context, *, oracle): ...\n", more)
+    for name, oracle in (("good", "oracle.py:check"), ("gone", "judge.py:check"), ("bad", "oracle.py:chek")):
+        put(
+            root,
+            name,
+            workflow(name, "{}", "[{id: a, action: act, with: {oracle: 'ORACLE'}}]".replace("ORACLE", oracle)),
+        )
+        (root / name / "oracle.py").write_text("def check(context): ...\n")
+    put(root, "out", workflow("out", "{}", "[{id: a, action: act, with: {oracle: '../good/oracle.py:check'}}]"))
+    assert faults(settings, root) == [
+        "bad/oracle.py: there is no function 'chek'",
+        "gone/component.yaml: steps.a: judge.py is not there",
+        "out/component.yaml: ../good/oracle.py leads out of the component's folder",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("partner", "message"),
+    [
+        ("{thread: [1]}", "goes-with.thread: there is no such parameter"),
+        ("{threads: [many]}", 'goes-with.threads: "many" is not of type integer'),
+    ],
+)
+def test_what_a_parameter_goes_with_is_another_one(
+    settings: Settings, tmp_path: Path, partner: str, message: str
+) -> None:
+    more = THREADS.replace("}}", f"}}, batch: {{type: integer, default: 1, description: B, goes-with: {partner}}}}}")
+    root = one_action(tmp_path, "def act(context, *, threads: int = 1, batch: int = 1): ...\n", more)
+    assert faults(settings, root) == [f"act/component.yaml: parameters.batch.{message}"]
+
+
 def test_a_link_that_leaves_the_component_is_a_fault(settings: Settings, tmp_path: Path) -> None:
     put(tmp_path / "mine", "photos", dataset("photos"))
     (tmp_path / "secret").write_text("")

@@ -167,15 +167,46 @@ def test_the_hint_names_the_choices_or_the_unit() -> None:
     assert caught.value.hint == "scenario is one of single-stream, offline"
     with pytest.raises(UsageError) as caught:
         read("duration", "long", DURATION)
-    assert caught.value.hint == "duration in s: how long it lasts"
+    assert caught.value.hint == "duration in s: how long it lasts (or with a unit: ns, us, µs, ms, s, min, h)"
 
 
 def test_a_path_means_what_it_means_to_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    (tmp_path / "me").mkdir()
+    for folder in (tmp_path, tmp_path / "me"):
+        (folder / "photo.jpg").touch()
     assert read("input", "photo.jpg", INPUT) == str(tmp_path / "photo.jpg")
     assert read("input", "~/photo.jpg", INPUT) == str(tmp_path / "me" / "photo.jpg")
     assert read("input", None, {**INPUT, "type": ["string", "null"]}) is None
+
+
+def test_a_path_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read("input", str(tmp_path / "cat.jpg"), INPUT)
+    assert caught.value.message == f"input: there is no file {tmp_path}/cat.jpg"
+    assert caught.value.hint == "give one that is there: --input FILE"
+
+
+def test_what_may_be_text_is_a_path_where_it_is_there_or_ends_as_pictures_do(tmp_path: Path) -> None:
+    either = {**INPUT, "format": "path-or-text"}
+    assert read("input", "A dog. It barks", either) == "A dog. It barks"
+    assert read("input", "node.js", either) == "node.js"
+    with pytest.raises(UsageError, match=r"there is no file .*/cat\.jpg"):
+        read("input", str(tmp_path / "cat.jpg"), either)
+
+
+BATCH = {"type": "integer", "default": 1, "description": "how many at a time", "goes-with": {"scenario": ["offline"]}}
+
+
+def test_a_parameter_may_go_with_some_values_of_another_only() -> None:
+    steps = [step("first", action("measure", scenario=SCENARIO, batch=BATCH))]
+    assert assign(steps, {"batch": "1", "scenario": "single-stream"}, complete=True)["first"]["batch"] == 1
+    assert assign(steps, {"batch": "4"}, complete=True)["first"]["batch"] == 4
+    with pytest.raises(UsageError) as caught:
+        assign(steps, {"batch": "4", "scenario": "single-stream"}, complete=True)
+    assert caught.value.message == ("action/measure: batch 4 goes with scenario offline, and scenario is single-stream")
+    assert caught.value.hint == "give --scenario offline, or leave out --batch"
 
 
 LEVEL = {"enum": ["basic", "all"], "default": "all", "description": "level at which the model is optimised"}

@@ -73,6 +73,9 @@ class Fake:
     def tools(self, component: SoftwareDetect, path: str = "") -> Sequence[Found]:
         return [tool for tool in self.detected.get(component.name, ()) if path in ("", tool.path)]
 
+    def advice(self, component: SoftwareDetect) -> str:
+        return next((f"get {component.name}" for rule in component.install if rule.hint), "")
+
     def offer(self, component: SoftwareDetect, target: str = "") -> Offer | None:
         self.asked.append(component.name)
         return self.tool_offers.get(component.name)
@@ -306,6 +309,40 @@ def test_a_tool_that_is_too_old_is_said_to_be_there(catalog: Catalog) -> None:
 
 
 # Steps and roles.
+
+
+CC = "search: {executables: [cc]}\ninstall: [{hint: apt install cc}]\n"
+HERE = {"cc": [Found("12.2.0", "/usr/bin/cc")]}
+
+
+def test_a_tool_that_nobody_can_install_comes_with_advice(catalog: Catalog) -> None:
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(catalog, Fake(), workflow="make", action="build")
+    assert caught.value.facts[-1] == "software/cc is not on this machine, and no installer here offers it (try: get cc)"
+
+
+def test_what_works_elsewhere_only_is_no_candidate(catalog: Catalog, tmp_path: Path) -> None:
+    put_all(tmp_path / "zoo", component("software-detect", "cc", CC + "platforms: [macos, windows-x86_64]\n"))
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(catalog, Fake(detected=HERE), workflow="make", action="build")
+    assert caught.value.facts[-1] == "software/cc works on macos and windows-x86_64 only, and this is linux-x86_64"
+    put_all(tmp_path / "zoo", component("software-detect", "cc", CC + "platforms: [macos, linux]\n"))
+    found = plan(catalog, Fake(detected=HERE), workflow="make", action="build")
+    assert found.pins["compiler"].version == "12.2.0"
+
+
+def test_a_workflow_says_where_it_works(catalog: Catalog, tmp_path: Path) -> None:
+    steps = "platforms: [linux-aarch64]\nrequires: {}\nsteps: [{id: build, action: build}]\n"
+    put_all(tmp_path / "zoo", component("workflow", "far", steps))
+    with pytest.raises(Unsatisfiable, match="workflow/far works on linux-aarch64 only, and this is linux-x86_64"):
+        plan(catalog, Fake(), workflow="far", action="build")
+
+
+def test_a_hint_does_not_ask_for_what_was_left_out(catalog: Catalog) -> None:
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(catalog, Fake(detected=HERE), workflow="make", action="build", without=("cc",))
+    assert "--without leaves software/cc out" in caught.value.facts
+    assert caught.value.hint == "leave out --without software/cc, or fill the role with another: --use ROLE=REF"
 
 
 def test_an_action_brings_what_checks_it_and_what_it_needs(catalog: Catalog) -> None:
