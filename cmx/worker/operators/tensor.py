@@ -43,6 +43,17 @@ def _per_channel(name: str, value: Union[float, Sequence[float]], pixels: np.nda
 
 
 @operator
+def channels(image: Union[np.ndarray, Image], *, order: str) -> np.ndarray:
+    """The picture's red, green and blue in this ``order``: RGB or BGR; of shape (..., height, width, channel)."""
+    if order not in ("RGB", "BGR"):
+        raise OperatorError(f"channels: {order!r} is neither RGB nor BGR")
+    if getattr(image, "mode", "RGB") != "RGB":
+        image = image.convert("RGB")  # type: ignore[union-attr]
+    pixels = np.asarray(image)
+    return pixels[..., ::-1] if order == "BGR" else pixels
+
+
+@operator
 def layout(pixels: Any, *, order: str) -> np.ndarray:
     """(..., height, width, channel) as ``order`` says: NCHW moves channels to the front, NHWC leaves them.
 
