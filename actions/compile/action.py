@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from cmx.worker import Context, Outcome
 from cmx.worker.predictors import optimise
@@ -13,15 +14,20 @@ def compile_model(context: Context, *, threads: int = 1) -> Outcome:
 
     Where the framework has nothing to do there is no product 'model', and whoever comes later loads the model itself.
     """
-    source, framework = context.role("model").file, context.role("framework")
+    source, framework = context.role("model").place, context.role("framework")
     product = context.output / f"model{source.suffix}"
     facts = optimise(framework, source, product, threads=threads)
     (context.output / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
     if facts is None:
         return Outcome(f"nothing to compile for {framework.name}", {}, products={"facts": "facts.json"})
-    before, after = source.stat().st_size, product.stat().st_size
+    form = source.suffix.lstrip(".") or context.role("model").variant
     return Outcome(
-        f"{source.suffix.lstrip('.')} → optimised {source.suffix.lstrip('.')}",
-        {**facts, "bytes_before": before, "bytes_after": after},
+        f"{form} → optimised {form}",
+        {**facts, "bytes_before": _size(source), "bytes_after": _size(product)},
         products={"model": product.name, "facts": "facts.json"},
     )
+
+
+def _size(place: Path) -> int:
+    files = place.rglob("*") if place.is_dir() else [place]
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -257,14 +257,13 @@ def _questions(component: SoftwareDetect, look: Executables) -> tuple[list[Quest
 
 def _packages(component: SoftwareDetect, interpreters: Iterable[Interpreter]) -> Detection:
     """A component's Python package in each interpreter, where the first folder that has it wins, as on import."""
-    names = [normalise(name) for name in component.distributions]
+    name = normalise(component.python_package)
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     for interpreter in interpreters:
         for site in interpreter.site:
-            looked = [packages(site, name) for name in names]
-            skipped += [each for _, broken in looked for each in broken]
-            found = next((one for one, _ in looked if one), [])
+            found, broken = packages(site, name)
+            skipped += broken
             identity = Identity.of(found[0].metadata) if found else None
             if identity:
                 place = str(interpreter.path)

@@ -275,20 +275,16 @@ class World(Provider):
             return []
         if not component.python_package:
             return self._tools(name, component)
-        packages = [normalised(each) for each in component.distributions]
+        package = normalised(component.python_package)
         wanted = self.paths.get(plain, "")
         found = [
-            Candidate(name, place.packages[package], "", place.source, place.name, component, package)
+            Candidate(name, place.packages[package], "", place.source, place.name, component)
             for place in self._places
-            for package in [each for each in packages if each in place.packages][:1]
-            if wanted in ("", place.interpreter)
+            if package in place.packages and wanted in ("", place.interpreter)
         ]
         if self.installing and not wanted and any(rule.with_ == "pip" for rule in component.install):
-            package = component.distribution(self.platform or self.host)
-            found += [
-                Candidate(name, version, "", Source.INSTALLABLE, NEW, component, normalised(package))
-                for version in self._versions(package)
-            ]
+            versions = _local_first(component, self._versions(component.python_package))
+            found += [Candidate(name, version, "", Source.INSTALLABLE, NEW, component) for version in versions]
         return self._allowed(found)
 
     def _tools(self, name: str, component: SoftwareDetect) -> list[Candidate]:
@@ -340,6 +336,12 @@ class World(Provider):
             return self.catalog.software(name)
         except ComponentNotFound:
             return None
+
+
+def _local_first(component: SoftwareDetect, versions: Sequence[str]) -> list[str]:
+    """Versions with the local part that the pip rule names ("cpu" for 2.13.0+cpu), where an index has such, first."""
+    wanted = {rule.recipe.get("local-version") for rule in component.install if rule.with_ == "pip"}
+    return sorted(versions, key=lambda version: version.partition("+")[2] not in wanted)
 
 
 def _excludes(reference: Reference, candidate: Candidate) -> bool:

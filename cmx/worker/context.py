@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 # What a model's variant may have of its own: Keras and TFLite want NHWC, int8 has other answers.
 _OWN = ("inputs", "outputs", "preprocess", "postprocess", "reference")
@@ -45,9 +45,14 @@ class Role:
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """The component's document, in which a model's variant has put what differs for it in place of the model's."""
-        variant = self.component.get("variants", {}).get(self.variant, {})
-        return {**self.component, **{key: variant[key] for key in _OWN if key in variant}}
+        """The component's document, with what the role's variant, or else one that it is made from, has of its own."""
+        variants = self.component.get("variants", {})
+        own: Dict[str, Any] = {}
+        name = self.variant
+        while name in variants:
+            own = {**{key: variants[name][key] for key in _OWN if key in variants[name]}, **own}
+            name = variants[name].get("from", "")
+        return {**self.component, **own}
 
     def get(self, key: str, default: Any = None) -> Any:
         """One of ``properties``."""

@@ -122,7 +122,7 @@ def test_a_plan_moves_to_a_home_that_has_nothing(cmx: CommandLine) -> None:
 
 def test_a_second_model_of_the_family_is_used_by_name(cmx: CommandLine) -> None:
     result = cmx.json("run", "benchmark", "--use", "model=efficientnet-lite1", *SHORT)["result"]
-    assert result["pins"]["model"] == "model/efficientnet-lite1==1.0.0"
+    assert result["pins"]["model"] == "model/efficientnet-lite1==1.1.0"
     validation = next(step for step in result["steps"] if step["id"] == "validate")["outcome"]["metrics"]
     assert (validation["passed"], validation["counts"]) == (True, {"top_1": 18, "top_5": 20, "total": 20})
 

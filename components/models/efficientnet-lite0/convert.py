@@ -1,8 +1,6 @@
 """EfficientNet-Lite from its torch checkpoint to ONNX, without torch.
 
-The network is that of TensorFlow's release (Tan and Le, 2019, and the Lite variant of 2020: ReLU6, no
-squeeze-and-excitation, first and last stage not scaled). Widths and kernel sizes are read off the weights; only
-where a stage begins, and so where the picture shrinks, follows from ``depth``.
+Widths and kernel sizes are read off the weights; only where the picture shrinks follows from ``depth``.
 """
 
 from __future__ import annotations
@@ -17,9 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from cmx.worker import Context, Outcome
 from cmx.worker.checkpoint import read_checkpoint
 
-# Of each stage: how many blocks at depth 1.0, and the stride of its first block.
-STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
-EPSILON = 1e-3
+from .architecture import EPSILON, same_padding, strides  # type: ignore[import-not-found]
+
 # What onnxruntime 1.17 and whatever came since can read.
 OPSET = 17
 IR_VERSION = 8
@@ -48,7 +45,7 @@ def build(weights: Mapping[str, np.ndarray], *, depth: float, size: int) -> onnx
     """The network as an ONNX model, with each batch normalisation folded into its convolution."""
     graph = _Graph(weights, size)
     value = graph.convolution("image", "_conv_stem", "_bn0", stride=2, relu=True)
-    for index, stride in enumerate(_strides(depth)):
+    for index, stride in enumerate(strides(depth)):
         value = graph.block(value, f"_blocks.{index}", stride)
     value = graph.convolution(value, "_conv_head", "_bn1", relu=True)
     value = graph.node("Flatten", [graph.node("GlobalAveragePool", [value], "pool")], "features")
@@ -60,21 +57,6 @@ def build(weights: Mapping[str, np.ndarray], *, depth: float, size: int) -> onnx
 
 def _float32(name: str, *shape: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
-
-
-def _strides(depth: float) -> List[int]:
-    """The stride of each block, in order."""
-    strides: List[int] = []
-    for stage, (blocks, stride) in enumerate(STAGES):
-        scaled = blocks if stage in (0, len(STAGES) - 1) else math.ceil(blocks * depth)
-        strides += [stride] + [1] * (scaled - 1)
-    return strides
-
-
-def _same_padding(size: int, kernel: int, stride: int) -> Tuple[int, int]:
-    """TensorFlow's SAME: what is needed for ceil(size / stride) outputs, the odd one at the end."""
-    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
 
 
 class _Graph:
@@ -106,7 +88,8 @@ class _Graph:
         """A convolution, the batch normalisation after it folded in, and ReLU6 where asked for."""
         kernel, bias = self._folded(name, norm)
         groups = self.channels // kernel.shape[1]
-        before, after = _same_padding(self.size, kernel.shape[-1], stride)
+        padding = same_padding(self.size, kernel.shape[-1], stride)
+        before, after = padding // 2, padding - padding // 2
         inputs = [value, self.constant(f"{name}.weight", kernel), self.constant(f"{name}.bias", bias)]
         pads, shape = [before, before, after, after], kernel.shape[2:]
         output = self.node("Conv", inputs, name, kernel_shape=shape, strides=[stride] * 2, pads=pads, group=groups)

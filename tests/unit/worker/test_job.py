@@ -49,7 +49,11 @@ def test_a_role_with_a_folder_of_one_file_is_that_file(tmp_path: Path) -> None:
 
 
 def test_a_variant_s_own_properties_take_the_place_of_the_model_s() -> None:
-    variants = {"onnx": {"format": "onnx"}, "keras": {"preprocess": [{"layout": "NHWC"}], "from": "checkpoint"}}
+    variants = {
+        "onnx": {"format": "onnx"},
+        "keras": {"preprocess": [{"layout": "NHWC"}], "from": "checkpoint"},
+        "tflite": {"from": "keras"},
+    }
     component = {"name": "m", "preprocess": [{"layout": "NCHW"}], "variants": variants}
 
     def role(variant: str) -> Role:
@@ -58,6 +62,7 @@ def test_a_variant_s_own_properties_take_the_place_of_the_model_s() -> None:
 
     assert role("onnx").get("preprocess") == [{"layout": "NCHW"}]
     assert role("keras").get("preprocess") == [{"layout": "NHWC"}]
+    assert role("tflite").get("preprocess") == [{"layout": "NHWC"}]
     assert (role("keras").get("name"), role("keras").get("from", "nothing")) == ("m", "nothing")
 
 
