@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmx.cli.answer import table
 from cmx.results import Result
 from cmx.results.table import UNKNOWN, measurement, verdict
+
+if TYPE_CHECKING:
+    from cmx.runner.interleaved import Done
 
 
 def result_text(result: Result) -> str:
@@ -31,23 +34,38 @@ def _numbers(row: Sequence[str]) -> list[int]:
     return [column for column, cell in enumerate(row) if cell[:1].isdigit() or cell == UNKNOWN]
 
 
-def matrix_text(results: Sequence[tuple[Mapping[str, str], Result]]) -> str:
+def matrix_text(points: Sequence[Done]) -> str:
     """One row for each point of a matrix, with what was varied in front."""
-    rows = [_point_row(point, result) for point, result in results]
+    rows = [_point_row(each) for each in points]
     head = list(dict.fromkeys(key for row in rows for key in row))
-    failed = [f"failed: {result.short}: {result.error['message']}" for _, result in results if result.error]
-    noisy = sum(1 for _, result in results if result.noisy)
-    remarks = [f"noisy: {noisy} of {len(results)} runs; cmx result show says what went on"] if noisy else []
+    head = [key for key in head if key not in _LAST] + [key for key in _LAST if key in head]
+    failed = [f"failed: {_name(each.point)}: {error['message']}" for each in points if (error := _error(each))]
+    measured = [each.result for each in points if each.result and each.result.noise]
+    noisy = sum(1 for result in measured if result.noisy)
+    remarks = [f"noisy: {noisy} of {len(measured)} points; cmx result show says what went on"] if noisy else []
     text = table(head, [[row.get(key, "-") for key in head] for row in rows])
     return "\n".join(["", text, "", *failed, *remarks])
 
 
-def _point_row(point: Mapping[str, str], result: Result) -> dict[str, str]:
+_LAST = ("STATUS", "RESULT")
+
+
+def _error(each: Done) -> Mapping[str, Any] | None:
+    return each.result.error if each.result else each.error
+
+
+def _name(point: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in point.items())
+
+
+def _point_row(each: Done) -> dict[str, str]:
     """The columns of one point; what was varied is not said twice."""
-    headings, values = measurement(result)
-    varied = {key.upper(): value for key, value in point.items()}
+    varied = {key.upper(): value for key, value in each.point.items()}
+    if each.result is None:
+        return {**varied, "STATUS": "not resolved"}
+    headings, values = measurement(each.result) if each.result.launches else ((), ())
     measured = {key: value for key, value in zip(headings, values, strict=True) if key not in varied}
-    return {**varied, **measured, "STATUS": verdict(result), "RESULT": result.short}
+    return {**varied, **measured, "STATUS": verdict(each.result), "RESULT": each.result.short}
 
 
 def _shown(result: Result) -> str:

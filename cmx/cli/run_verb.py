@@ -6,6 +6,7 @@ cmx run benchmark --use model=model/efficientnet-lite1
 cmx run run --input photo.jpg                   name what is on a picture
 cmx run benchmark --launches 6                  fresh processes: the median gets an interval
 cmx run benchmark --precision 2% --time-budget 10min
+cmx run benchmark --matrix threads=1,2 --matrix batch-size=1,8 --scenario offline
 cmx run benchmark --plan-only > plan.json       choose and lock; cmx run --plan plan.json does it
 """
 
@@ -52,8 +53,9 @@ def configure(parser: Parser, arguments: list[str]) -> None:
         action="append",
         default=[],
         metavar="KEY=V1,V2",
-        help="run every combination; KEY is a parameter or a role",
+        help="run every combination, launches in turns; KEY is a parameter or a role; @FILE reads them from YAML",
     )
+    parser.add_argument("--fresh", action="store_true", help="start an interrupted matrix over")
     parser.add_argument("--plan", metavar="FILE", help="carry out a saved plan instead of resolving")
     parser.add_argument("--plan-only", action="store_true", help="print the plan (JSON) and stop")
     parser.add_argument("--anonymous", action="store_true", help="leave this machine's name out of the record")
@@ -125,19 +127,31 @@ def _carried_out(plan: Plan, catalog: Catalog, options: Options, console: Consol
 def _matrix(
     request: Request, catalog: Catalog, arguments: argparse.Namespace, options: Options, console: Console
 ) -> Answer:
-    """Every point is resolved before the first one runs; one that fails is recorded and passed by."""
-    from cmx import api
+    """Every point is prepared before the first launch; one that fails is recorded and passed by."""
+    from cmx.runner.interleaved import run_matrix
     from cmx.runner.matrix import read_axes, requests
 
-    found = requests(catalog, request, read_axes(arguments.matrix))
-    plans = [(point, _resolved(each, catalog, arguments, console)) for point, each in found]
-    results = []
-    for number, (point, plan) in enumerate(plans, 1):
-        console.note(f"{number} of {len(plans)}: {', '.join(f'{key}={value}' for key, value in point.items())}")
-        results.append((point, api.run(plan, catalog=catalog, options=options, reporter=console)))
-    documents = [{"point": point, "result": result.document()} for point, result in results]
-    good = all(result.status == "ok" and result.validation.get("passed") is not False for _, result in results)
-    return Answer({"results": documents}, matrix_text(results), exit_code=0 if good else 1)
+    if arguments.plan_only:
+        raise UsageError("--plan-only makes one plan, and --matrix asks for several", hint="leave one of them out")
+    done = run_matrix(
+        requests(catalog, request, read_axes(arguments.matrix)),
+        lambda each: _resolved(each, catalog, arguments, console),
+        catalog=catalog,
+        settings=catalog.settings,
+        options=options,
+        reporter=console,
+        fresh=arguments.fresh,
+    )
+    documents = [
+        {"point": dict(each.point), "result": each.result.document() if each.result else None, "error": each.error}
+        for each in done.points
+    ]
+    good = all(
+        each.result and each.result.status == "ok" and each.result.validation.get("passed") is not False
+        for each in done.points
+    )
+    document = {"results": documents, "session": str(done.session)}
+    return Answer(document, matrix_text(done.points), exit_code=0 if good else 1)
 
 
 def _request(arguments: argparse.Namespace, catalog: Catalog) -> Request:

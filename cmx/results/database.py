@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ CREATE INDEX pin_name ON pin (kind, name, version);
 
 
 _UNDER_WAY = "under-way.lock"
+_UNFINISHED = "unfinished"
+_UNFINISHED_DAYS = 14
 
 
 class Database:
@@ -65,6 +68,7 @@ class Database:
         Raises StoreError, naming the file, when the home cannot be written.
         """
         write_atomically(self.folder(result.id) / FILE, json.dumps(result.document(), ensure_ascii=False, indent=1))
+        (self.folder(result.id) / _UNFINISHED).unlink(missing_ok=True)
         with self._open(writing=True) as connection:
             _insert(connection, result)
 
@@ -120,12 +124,18 @@ class Database:
             yield
         path.unlink(missing_ok=True)
 
+    def keep_unfinished(self, id: str) -> None:
+        """Leave the folder of a run alone that will be gone on with, for two weeks."""
+        mark = self.folder(id) / _UNFINISHED
+        write_atomically(mark, "a matrix run will go on here: the same command does it\n")
+
     def abandoned(self) -> tuple[Path, ...]:
         """Folders of runs that left no record and whose process is gone: what a SIGKILL leaves."""
         if not self._settings.runs.is_dir():
             return ()
         folders = [path for path in sorted(self._settings.runs.iterdir()) if path.is_dir()]
-        return tuple(path for path in folders if not (path / FILE).exists() and not _is_held(path / _UNDER_WAY))
+        without = [path for path in folders if not (path / FILE).exists() and not _will_go_on(path)]
+        return tuple(path for path in without if not _is_held(path / _UNDER_WAY))
 
     def rebuild(self) -> int:
         """Make the index anew from the runs' folders; returns how many results it holds."""
@@ -194,6 +204,13 @@ class Database:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}", hint=_remedy(str(error), path)) from error
+
+
+def _will_go_on(folder: Path) -> bool:
+    try:
+        return time.time() - (folder / _UNFINISHED).stat().st_mtime < _UNFINISHED_DAYS * 86400
+    except OSError:
+        return False
 
 
 def _is_held(path: Path) -> bool:

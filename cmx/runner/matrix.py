@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from cmx.component import Action, Step
-from cmx.errors import UsageError, nearest
+from cmx.errors import CmxError, UsageError, nearest
 from cmx.repository import Catalog
 from cmx.resolver.draft import make_draft
 from cmx.resolver.parameters import Software
@@ -16,20 +17,53 @@ from cmx.resolver.plan import Request
 
 Axes = Mapping[str, Sequence[str]]
 MOST_POINTS = 10_000
+_IN_A_FILE = "as in threads: [1, 2]"
 
 
 def read_axes(words: Iterable[str]) -> dict[str, list[str]]:
-    """``KEY=V1,V2`` words as axes. Raises UsageError for a word without values, or a key or value given twice."""
+    """``KEY=V1,V2`` words and ``@FILE`` as axes.
+
+    Raises UsageError for a word without values, a key or value given twice, and a file that is no matrix.
+    """
     axes: dict[str, list[str]] = {}
     for word in words:
+        if word.startswith("@"):
+            for key, values in read_file(Path(word[1:])).items():
+                _add(axes, word, key, values)
+            continue
         key, _, text = word.partition("=")
         values = [value for value in text.split(",") if value]
         if not key or not values:
             raise UsageError(f"--matrix {word}: expected KEY=VALUE,VALUE", hint="as in --matrix threads=1,2")
-        if key in axes or len(set(values)) != len(values):
-            raise UsageError(f"--matrix {word}: {key!r} or one of its values is given twice", hint="give each once")
-        axes[key] = values
+        _add(axes, word, key, values)
     return axes
+
+
+def _add(axes: dict[str, list[str]], word: str, key: str, values: list[str]) -> None:
+    if key in axes or len(set(values)) != len(values):
+        raise UsageError(f"--matrix {word}: {key!r} or one of its values is given twice", hint="give each once")
+    axes[key] = values
+
+
+def read_file(file: Path) -> dict[str, list[str]]:
+    """The axes in a YAML file, as in ``threads: [1, 2]``. Raises UsageError naming the file and the axis."""
+    from cmx.schema import read_yaml
+
+    try:
+        document = read_yaml(file)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", hint="--matrix @FILE reads a YAML file") from error
+    except CmxError as error:
+        raise UsageError(error.message, hint=_IN_A_FILE) from error
+    if not isinstance(document, dict) or not document:
+        raise UsageError(f"{file}: not a mapping of axes", hint=_IN_A_FILE)
+    return {str(key): _values(file, str(key), values) for key, values in document.items()}
+
+
+def _values(file: Path, key: str, values: Any) -> list[str]:
+    if not isinstance(values, list) or not values or not all(isinstance(each, str | int | float) for each in values):
+        raise UsageError(f"{file}: {key}: not a list of values", hint=_IN_A_FILE)
+    return [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
 
 
 def points(axes: Axes) -> list[dict[str, str]]:

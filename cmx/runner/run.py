@@ -70,6 +70,7 @@ def _refuse_foreign(plan: Plan) -> None:
 
 def record(run: Run) -> Result:
     """What came of a run that has ended, well or not."""
+    order = {step.id: number for number, step in enumerate(run.plan.steps)}
     plan, noises = run.plan, [step.noise for step in launches(run) if step.noise]
     return Result.assemble(
         id=run.id,
@@ -79,7 +80,7 @@ def record(run: Run) -> Result:
         comparability=_comparability(run),
         host=describe(Host.detect(), anonymous=run.options.anonymous),
         noise=Noise.worst(noises) if noises else None,
-        steps=run.steps,
+        steps=sorted(run.steps, key=lambda step: (order[step.id], step.launch)),
         folder=run.folder,
         error=run.error,
         sampling=run.sampling,

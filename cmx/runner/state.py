@@ -28,7 +28,10 @@ Document = Mapping[str, Any]
 
 @dataclass
 class Run:
-    """A run under way. ``steps`` are those that were carried out, one for each launch; ``error`` is what ended it."""
+    """A run under way. ``steps`` are those that were carried out, one for each launch; ``error`` is what ended it.
+
+    ``label`` is what its launches are announced by.
+    """
 
     plan: Plan
     catalog: Catalog
@@ -41,6 +44,7 @@ class Run:
     error: CmxError | None = None
     sampling: Document | None = None
     matrix: Document | None = None
+    label: str = ""
 
     @cached_property
     def folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +45,12 @@ def enough(run: Run) -> str:
     if run.measuring is None:
         return "there is nothing to measure"
     values = [value for each in done if (value := main_value(observed(each, run.folder))) is not None]
-    return run.options.sampling.enough(values, [each.wall_ns / 1e9 for each in done])
+    return run.options.sampling.enough(values, [seconds(each) for each in done])
+
+
+def seconds(launch: Step) -> float:
+    """What a launch took, the start of its process included."""
+    return (launch.noise.elapsed_ns if launch.noise else launch.wall_ns) / 1e9
 
 
 def launches(run: Run) -> list[Step]:
@@ -55,7 +61,14 @@ def launches(run: Run) -> list[Step]:
 def launch(run: Run) -> None:
     """The step that measures, once more, in a fresh process. Raises RunError when it fails."""
     if run.measuring:
-        _step(run, run.measuring, len(launches(run)) + 1)
+        number = len(launches(run)) + 1
+        # What an interrupted launch left is none of this one's.
+        shutil.rmtree(run.folder / folder_of(run.measuring.id, number), ignore_errors=True)
+        _step(run, run.measuring, number)
+
+
+def _which(run: Run, launch: int) -> str:
+    return f"launch {launch}: " if run.options.sampling.most > 1 else ""
 
 
 def _measuring_at(run: Run) -> int:
@@ -64,8 +77,11 @@ def _measuring_at(run: Run) -> int:
 
 
 def _carry_out(run: Run, steps: Sequence[PlannedStep]) -> None:
+    done = {each.id: each for each in run.steps if each.status == "ok"}
     for step in steps:
-        if step.cached:
+        if step.id in done:  # by a command that was interrupted later on
+            run.products[step.id] = products_in(done[step.id].outcome, run.folder / step.id)
+        elif step.cached:
             _cached_step(run, step)
         else:
             _step(run, step)
@@ -85,7 +101,7 @@ def _step(run: Run, step: PlannedStep, launch: int = 1) -> None:
         raise failure(step.id, outcome)
     check_versions(run.plan, step, outcome["versions"])
     run.products[step.id] = products_in(outcome, run.folder / done.folder)
-    which = f"launch {launch}: " if step.measures and run.options.sampling.most > 1 else ""
+    which = (run.label or _which(run, launch)) if step.measures else ""
     run.reporter.end(step.id, which + outcome["summary"], outcome["wall_ns"] / 1e9)
 
 

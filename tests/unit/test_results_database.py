@@ -288,3 +288,12 @@ def test_a_recorded_run_is_not_abandoned(home: Settings) -> None:
     database, result = Database(home), make()
     database.add(result)
     assert database.abandoned() == ()
+
+
+def test_what_a_matrix_run_will_go_on_with_is_not_abandoned(tmp_path: Path) -> None:
+    database = Database(Settings(tmp_path))
+    database.keep_unfinished("a" * 16)
+    mark = database.folder("a" * 16) / "unfinished"
+    assert database.abandoned() == ()
+    os.utime(mark, (0, 0))
+    assert database.abandoned() == (mark.parent,)
