@@ -196,6 +196,17 @@ class SoftwareDetect(Component):
     install: tuple[InstallRule, ...] = ()
 
     @property
+    def distributions(self) -> tuple[str, ...]:
+        """Every name under which its Python package is installed: ``python-package``, and those of rules with pip."""
+        names = (self.python_package, *(rule.package for rule in self.install if rule.with_ == "pip"))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def distribution(self, platform: str) -> str:
+        """The name under which pip installs it on a platform (os-arch): that of the rule for it, else of any rule."""
+        rules = {rule.target: rule.package for rule in reversed(self.install) if rule.with_ == "pip"}
+        return rules.get(platform) or rules.get("") or self.python_package
+
+    @property
     def is_for_a_target(self) -> bool:
         """Whether each finding is for one platform, as a compiler's is; other tools serve every target."""
         return self.probe is not None and bool(self.probe.target or self.probe.target_name)

@@ -64,11 +64,12 @@ def _package(
 ) -> dict[str, str]:
     from cmx.install import build_environment, lock_packages
 
-    wanted = [f"{component.python_package}{reference.specifier}"]
+    name = component.distribution(Host.detect().platform)
+    wanted = [f"{name}{reference.specifier}"]
     settings = catalog.settings
     packages = lock_packages(wanted, python=sys.executable, settings=settings, offline=offline, reporter=reporter)
     built = build_environment(sys.executable, packages, settings=settings, offline=offline, reporter=reporter)
-    version = next(package for package in packages if package.name == component.python_package.lower())
+    version = next(package for package in packages if package.name == name.lower())
     return {"what": f"software/{version}", "path": str(built.folder)}
 
 

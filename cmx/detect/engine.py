@@ -257,13 +257,14 @@ def _questions(component: SoftwareDetect, look: Executables) -> tuple[list[Quest
 
 def _packages(component: SoftwareDetect, interpreters: Iterable[Interpreter]) -> Detection:
     """A component's Python package in each interpreter, where the first folder that has it wins, as on import."""
-    name = normalise(component.python_package)
+    names = [normalise(name) for name in component.distributions]
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     for interpreter in interpreters:
         for site in interpreter.site:
-            found, broken = packages(site, name)
-            skipped += broken
+            looked = [packages(site, name) for name in names]
+            skipped += [each for _, broken in looked for each in broken]
+            found = next((one for one, _ in looked if one), [])
             identity = Identity.of(found[0].metadata) if found else None
             if identity:
                 place = str(interpreter.path)

@@ -24,6 +24,7 @@ class Source(IntEnum):
 class Candidate:
     """A version of a name, in one variant, from one source; ``place`` says where (an interpreter, a path).
 
+    ``package`` is the name of its Python package there, if it is one.
     ``data`` is the provider's own; it takes no part in equality.
     """
 
@@ -33,6 +34,7 @@ class Candidate:
     source: Source = Source.INSTALLABLE
     place: str = ""
     data: object = field(default=None, compare=False, repr=False)
+    package: str = field(default="", compare=False)
 
     @property
     def label(self) -> str:

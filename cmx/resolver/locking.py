@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from cmx.component import SoftwareDetect
 from cmx.reference import Reference
 from cmx.resolver.candidate import Candidate, Source
 from cmx.resolver.pinning import chosen_places, is_package, members_of, package_name
 from cmx.resolver.plan import Plan, PlannedEnvironment
 from cmx.resolver.requirement import Requirement
 from cmx.resolver.solver import Solution
-from cmx.resolver.world import MAIN, Place, Surroundings, World, requirement
+from cmx.resolver.world import MAIN, Place, Surroundings, World, normalised, requirement
 from cmx.store import Package
 
 TARGET = "target"
@@ -62,14 +63,16 @@ def lock_target(solution: Solution, machine: Machine, world: World) -> dict[str,
     framework = solution.get(world.framework) if world.target != machine.platform and not world.platform else None
     if framework is None or not is_package(framework):
         return {}
-    name = f"{package_name(framework)}=={framework.version}"
+    assert isinstance(framework.data, SoftwareDetect)
+    package = normalised(framework.data.distribution(world.target))
+    name = f"{package}=={framework.version}"
     python = ".".join(map(str, sys.version_info[:2]))
     try:
         locked = machine.lock([name], python, world.target)
     except Refusal as refusal:
         world.refused.append((frozenset({framework}), f"{name} has no wheel for {world.target}: {refusal}"))
         raise
-    return {TARGET: [package for package in locked if package.name == package_name(framework)]}
+    return {TARGET: [each for each in locked if each.name == package]}
 
 
 def lock_all(solution: Solution, machine: Machine, world: World) -> dict[str, Sequence[Package]]:

@@ -12,7 +12,7 @@ from cmx.resolver.candidate import Candidate, Source
 from cmx.resolver.draft import Draft
 from cmx.resolver.plan import Pin, PlannedEnvironment
 from cmx.resolver.solver import Solution
-from cmx.resolver.world import CONVERT, MAIN, NEW, Place, node, normalised, root_source
+from cmx.resolver.world import CONVERT, MAIN, NEW, Place, node, root_source
 from cmx.store import Package
 
 
@@ -37,9 +37,9 @@ def is_package(candidate: Candidate) -> bool:
 
 
 def package_name(candidate: Candidate) -> str:
-    """The normalised name of a candidate's Python package."""
-    assert isinstance(candidate.data, SoftwareDetect)
-    return normalised(candidate.data.python_package)
+    """The normalised name of a candidate's Python package, where it is or is installed."""
+    assert candidate.package
+    return candidate.package
 
 
 def planned_environments(solution: Solution, locks: Mapping[str, Sequence[Package]]) -> dict[str, PlannedEnvironment]:

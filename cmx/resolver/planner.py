@@ -121,11 +121,11 @@ def _solve(
     if world.prefer == "detected" and not world.platform and search(Answers(world), list(wanted), 0):
         return _settle(world, list(wanted), machine)
     world.installing = True
-    world.prefetch(_packages(draft))
+    world.prefetch(_packages(draft, world.platform or world.host))
     return _settle(world, list(wanted), machine)
 
 
-def _packages(draft: Draft) -> list[str]:
+def _packages(draft: Draft, platform: str) -> list[str]:
     """The Python packages that the request may have to install, to ask for all their versions at once."""
     references = [*draft.roles.values(), *(need for _, action in draft.steps for need in action.own_needs.values())]
     for reference in draft.roles.values():
@@ -135,7 +135,8 @@ def _packages(draft: Draft) -> list[str]:
     known = {entry.name for entry in draft.catalog.entries("software-detect")}
     names = {reference.name for reference in references if reference.kind == "software"} & known
     components = [draft.catalog.software(name) for name in sorted(names)]
-    return [c.python_package for c in components if c.python_package and any(r.with_ == "pip" for r in c.install)]
+    packages = [c for c in components if c.python_package and any(rule.with_ == "pip" for rule in c.install)]
+    return [component.distribution(platform) for component in packages]
 
 
 def _settle_offline(

@@ -275,16 +275,20 @@ class World(Provider):
             return []
         if not component.python_package:
             return self._tools(name, component)
-        package = normalised(component.python_package)
+        packages = [normalised(each) for each in component.distributions]
         wanted = self.paths.get(plain, "")
         found = [
-            Candidate(name, place.packages[package], "", place.source, place.name, component)
+            Candidate(name, place.packages[package], "", place.source, place.name, component, package)
             for place in self._places
-            if package in place.packages and wanted in ("", place.interpreter)
+            for package in [each for each in packages if each in place.packages][:1]
+            if wanted in ("", place.interpreter)
         ]
         if self.installing and not wanted and any(rule.with_ == "pip" for rule in component.install):
-            versions = _local_first(component, self._versions(component.python_package))
-            found += [Candidate(name, version, "", Source.INSTALLABLE, NEW, component) for version in versions]
+            package = component.distribution(self.platform or self.host)
+            found += [
+                Candidate(name, version, "", Source.INSTALLABLE, NEW, component, normalised(package))
+                for version in _local_first(component, self._versions(package))
+            ]
         return self._allowed(found)
 
     def _tools(self, name: str, component: SoftwareDetect) -> list[Candidate]:

@@ -63,8 +63,11 @@ class Framework(Protocol):
 
     def load(self, model: Path, component: Mapping[str, Any], settings: Mapping[str, Any]) -> Predictor: ...
 
-    def optimise(self, source: Path, destination: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Not every framework has it. Writes ``destination`` whole or not at all; what was done, as JSON values."""
+    def optimise(self, source: Path, destination: Path, settings: Mapping[str, Any]) -> Optional[dict[str, Any]]:
+        """Not every framework has it. Writes ``destination`` whole or not at all; what was done, as JSON values.
+
+        None where these settings leave nothing to do.
+        """
 
 
 def open_predictor(

@@ -200,6 +200,33 @@ def test_no_index_is_asked_where_this_machine_has_everything(catalog: Catalog) -
     assert (machine.asked, machine.locked) == ([], [])
 
 
+SLIM = """python-package: runner
+formats: [onnx]
+install: [{with: pip, target: linux-x86_64, package: Runner_Slim}, {with: pip, package: runner}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        (Fake(offered={**OFFERED, "Runner_Slim": ["1.9"]}), ("installable", "runner-slim==1.9")),
+        (Fake(platform="linux-aarch64"), ("installable", "runner==2.0")),
+        (Fake([detected(**{"runner-slim": "1.8", "numpy": "1.26", "onnx": "1.16"})]), ("detected", "runner-slim==1.8")),
+        (Fake([detected(runner="1.8", numpy="1.26", onnx="1.16")]), ("detected", "runner==1.8")),
+    ],
+    ids=["rule-for-this-platform", "rule-for-others", "detected-by-another-name", "detected-by-its-own"],
+)
+def test_a_package_may_have_another_name_on_a_platform(
+    catalog: Catalog, machine: Fake, expected: tuple[str, str]
+) -> None:
+    root = catalog.repositories[0].root
+    put_all(root, component("software-detect", "runner", SLIM))
+    found = plan(Catalog([Repository.open(root)], catalog.settings), machine)
+    source, package = expected
+    assert (found.pins["framework"].name, found.pins["framework"].source) == ("runner", source)
+    assert package in map(str, found.environments["main"].packages)
+
+
 def test_a_stored_environment_comes_after_detected_and_before_installable(catalog: Catalog) -> None:
     machine = Fake([detected(runner="1.7", numpy="1.26", onnx="1.16"), stored(runner="1.8", numpy="2.3")])
     found = plan(catalog, machine)

@@ -92,7 +92,9 @@ def test_a_description_says_what_determines_speed(model: Path) -> None:
     assert described == {
         "framework": "onnxruntime",
         "version": onnxruntime.__version__,
+        "execution_provider": "cpu",
         "providers": ["CPUExecutionProvider"],
+        "precision": "float32",
         "device": "cpu",
         "threads": 1,
         "inter_op_threads": 1,
@@ -147,6 +149,28 @@ def test_what_there_is_not_is_an_error(model: Path, settings: dict[str, Any], th
     assert message in str(caught.value)
     with pytest.raises(PredictorError):
         optimise(framework(**settings), model, model.with_name("out.onnx"), threads=threads)
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt", "rocm", "directml", "openvino", "coreml"])
+def test_an_execution_provider_that_is_not_here_is_refused_and_never_replaced(model: Path, provider: str) -> None:
+    import onnxruntime
+
+    names = {"directml": "DmlExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
+    if names.get(provider, "").lower() in str(onnxruntime.get_available_providers()).lower() and provider in names:
+        pytest.skip(f"this machine's onnxruntime has {provider}")
+    with pytest.raises(PredictorError, match=f"execution-provider {provider}: onnxruntime .* it has cpu") as caught:
+        open_predictor(framework(**{"execution-provider": provider}), model, {})
+    assert caught.value.hint.endswith("or --set execution-provider=cpu")
+
+
+def test_the_precision_is_the_type_of_most_weights(model: Path) -> None:
+    half = onnx.load(model)
+    for tensor in half.graph.initializer:
+        if tensor.name == "kernel":
+            tensor.CopyFrom(numpy_helper.from_array(KERNEL.astype(np.float16), "half"))
+    half.graph.node.insert(0, helper.make_node("Cast", ["half"], ["kernel"], to=TensorProto.FLOAT))
+    onnx.save(half, model)
+    assert open_predictor(framework(), model, {}).describe()["precision"] == "float16"
 
 
 def test_a_framework_that_is_not_installed_is_an_error_that_names_it(
