@@ -105,9 +105,10 @@ def _damaged(document: dict[str, Any], chance: random.Random) -> dict[str, Any]:
         if change < 0.3:
             del holder[key]
         elif change < 0.8:
-            holder[key] = chance.choice(JUNK)
+            holder[key] = copy.deepcopy(chance.choice(JUNK))
         elif isinstance(holder, dict):
-            holder[chance.choice(["zz", "with", "file", "url", "name", "hint", "source", "from"])] = chance.choice(JUNK)
+            name = chance.choice(["zz", "with", "file", "url", "name", "hint", "source", "from"])
+            holder[name] = copy.deepcopy(chance.choice(JUNK))
         else:
             holder.append(copy.deepcopy(holder[0]))
     return document
