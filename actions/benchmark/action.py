@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cmx.worker import ActionError, Context, Outcome, latency
+from cmx.worker.accuracy import no_accuracy
 from cmx.worker.inference import Samples, Sut, describe_predictor, measure_accuracy, model_predictor, model_task
 from cmx.worker.loadgen import Report, Settings, open_engine, seeds
 from cmx.worker.predictors import Predictor
@@ -66,8 +67,15 @@ def benchmark(
         **_metrics(context, report, predictor),
         "warm_up": {"queries": warm_up, "latencies": times},
         "stages": stage_times(task, sut, batch_size),
+        **_unchecked(context),
     }
     return Outcome(_summary(report, scenario), metrics, files=[*report.files, _keep(context, report, scenario)])
+
+
+def _unchecked(context: Context) -> dict[str, Any]:
+    """Why nobody checks the answers, where the model's component says that they mean nothing."""
+    reason = no_accuracy(context.role("model").get("reference") or {})
+    return {"no_accuracy": reason, "notes": [f"{reason}: no accuracy"]} if reason else {}
 
 
 def _expectations(latency_s: float | None, qps: float | None, best_ns: float) -> dict[str, Any]:

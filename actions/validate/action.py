@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cmx.worker import ActionError, Context, Outcome
-from cmx.worker.accuracy import Bar, Score, reaches, reference_bar
+from cmx.worker.accuracy import Bar, Score, no_accuracy, reaches, reference_bar
 from cmx.worker.inference import describe_predictor, measure_accuracy, model_predictor, model_task
 
 
@@ -51,6 +51,8 @@ def _bar(context: Context, metric: str, at_least: float | None, tolerance: float
         return Bar(at_least, "asked for")
     model, dataset = context.role("model"), context.role("dataset")
     bar = reference_bar(model.get("reference") or {}, metric, dataset.name, tolerance)
+    if reason := no_accuracy(model.get("reference") or {}):
+        raise ActionError(f"{model.reference}: {reason}, so there is no accuracy", "benchmark it, or --use model=NAME")
     if bar is None:
         raise ActionError(
             f"{model.reference} has no reference for {metric} on {dataset.reference}, so nothing says what is enough",

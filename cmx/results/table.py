@@ -14,6 +14,8 @@ def measurement(result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The headings and the one row that a benchmark's end shows; each accuracy with its count."""
     columns = _of_program(result) if "launches" in result.metrics else _of_queries(result)
     columns |= {name.replace("_", "-").upper(): _counted(result, name) for name in result.accuracy}
+    if result.metrics.get("no_accuracy"):
+        columns["ACCURACY"] = "none"
     judge = "LOADGEN" if "loadgen" in str(result.metrics.get("engine", "mlperf-loadgen")) else "VERDICT"
     columns[judge] = str(result.metrics.get("verdict") or UNKNOWN)
     return tuple(columns), tuple(columns.values())

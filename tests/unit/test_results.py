@@ -12,6 +12,7 @@ from result_samples import COMPARABILITY, checked, make, outcome, timed, with_la
 
 from cmx.errors import ComponentInvalid, UsageError, WorkerCrashed
 from cmx.results import Latency, Result, Step
+from cmx.results.table import measurement
 from cmx.schema import validate
 
 
@@ -37,6 +38,13 @@ def test_a_failed_run_keeps_its_schema_too() -> None:
     result = make(noise=None, steps=(), error=WorkerCrashed("ended by signal 9", hint="…", output=["last line"]))
     validate(result.document(), "result", source="test")
     assert Result.from_document(result.document()) == result
+
+
+def test_times_of_a_model_whose_answers_mean_nothing_stand_alone_and_say_so() -> None:
+    result = make(timed(no_accuracy="constant weights"))
+    assert (result.reasons, dict(result.accuracy)) == ((), {})
+    headings, row = measurement(result)
+    assert dict(zip(headings, row, strict=True))["ACCURACY"] == "none"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any, Optional, Union
 _EPSILON = 1e-9
 
 Reference = Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
-"""What a model reached: ``{dataset: NAME, METRIC: VALUE, tolerance: …}``, or one of these for each dataset."""
+"""What a model reached: ``{dataset: NAME, METRIC: VALUE, tolerance: …}``, one of these for each dataset, or
+``{none: REASON}``."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Bar:
 def reaches(value: float, at_least: float) -> bool:
     """``value >= at_least``, for numbers that are equal in decimal; a value that is no number reaches nothing."""
     return value >= at_least - _EPSILON
+
+
+def no_accuracy(reference: Reference) -> str:
+    """Why the answers of a model mean nothing, as its component says: "constant weights"; "" where they do."""
+    return str(reference.get("none", "")) if isinstance(reference, Mapping) else ""
 
 
 def reference_bar(reference: Reference, metric: str, dataset: str, tolerance: Optional[float] = None) -> Optional[Bar]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cmx.worker.accuracy import count_top, metric_depth, reaches, reference_bar
+from cmx.worker.accuracy import count_top, metric_depth, no_accuracy, reaches, reference_bar
 
 REFERENCE = {"dataset": "imagenet-photos", "top_1": 0.90, "top_5": 0.95, "tolerance": 0.05}
 
@@ -48,6 +48,13 @@ def test_a_reference_holds_for_its_own_dataset_and_metrics_only() -> None:
     assert reference_bar(REFERENCE, "top_1", "imagenet-val") is None
     assert reference_bar(REFERENCE, "top_3", "imagenet-photos") is None
     assert reference_bar({}, "top_1", "imagenet-photos") is None
+
+
+def test_a_model_says_why_it_has_no_accuracy() -> None:
+    nothing = {"none": "constant weights"}
+    assert no_accuracy(nothing) == "constant weights"
+    assert reference_bar(nothing, "top_1", "imagenet-photos") is None
+    assert no_accuracy(REFERENCE) == no_accuracy([REFERENCE]) == no_accuracy({}) == ""
 
 
 def test_a_model_has_a_reference_for_each_of_several_datasets() -> None:
