@@ -148,11 +148,13 @@ def error_document(error: CmxError) -> dict[str, Any]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A sentence for a misspelt word: "did you mean 'x'?", or what there is to choose from."""
+    """A sentence for a misspelt word: "did you mean 'x'?" (or several that are as near), or what there is."""
     import difflib
 
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, names, n=5, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        best = difflib.SequenceMatcher(None, close[0], word).ratio()
+        alike = sorted(name for name in close if difflib.SequenceMatcher(None, name, word).ratio() == best)
+        return f"did you mean {' or '.join(map(repr, alike))}?"
     return "known here: " + ", ".join(names) if names else "there is none"

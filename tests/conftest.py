@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from cmx.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cmx home for each test."""
     folder = tmp_path / "cmx-home"
     monkeypatch.setenv("CMX_HOME", str(folder))
+    # Where measurements wait for one another: not for those of whoever else uses this machine.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.getbasetemp()))
     return folder
 
 

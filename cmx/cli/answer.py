@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from cmx.errors import CmxError
 
 
 class Answer(NamedTuple):  # not a dataclass: see Settings
-    """The document, the same as text, and the exit code."""
+    """The document, and the same as text; ``error`` where what was asked about is not as it should be."""
 
     document: Mapping[str, Any] = MappingProxyType({})
     text: str = ""
-    exit_code: int = 0
+    error: CmxError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """That of the error; 0 without one."""
+        return self.error.exit_code if self.error else 0
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:

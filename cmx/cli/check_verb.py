@@ -8,7 +8,7 @@ from pathlib import Path
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
 from cmx.component import FILE
-from cmx.errors import UsageError
+from cmx.errors import ComponentInvalid, UsageError
 from cmx.repository import Catalog
 from cmx.repository.conformance import Fault, check
 
@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     lines.append(
         f"{count} component{'s' if count != 1 else ''} checked, {len(faults)} fault{'s' if len(faults) != 1 else ''}"
     )
-    return Answer(document, "\n".join(lines), exit_code=3 if faults else 0)
+    error = ComponentInvalid(faults[0].message, hint=faults[0].hint) if faults else None
+    return Answer(document, "\n".join(lines), error)
 
 
 def _folder(text: str) -> Path:

@@ -46,7 +46,9 @@ def _answer(arguments: list[str], as_json: bool, verbs: Mapping[str, str]) -> An
 def _print(answer: Answer, as_json: bool) -> int:
     try:
         if as_json:
-            head = {"schema": 1, "ok": answer.exit_code == 0}
+            head: dict[str, Any] = {"schema": 1, "ok": answer.error is None}
+            if answer.error:
+                head["error"] = error_document(answer.error)
             sys.stdout.write(json.dumps({**head, **answer.document}, ensure_ascii=False) + "\n")
         elif answer.text:
             sys.stdout.write(answer.text.rstrip("\n") + "\n")

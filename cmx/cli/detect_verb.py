@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
 from cmx.component import Dataset, Model, SoftwareDetect
-from cmx.errors import UsageError
+from cmx.errors import CmxError, UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
 
@@ -62,7 +62,10 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
         lines += ["", f"not found: {', '.join(absent)}"]
     if arguments.skipped or (arguments.names and absent):
         lines += [f"skipped {s['name']}: {s['path']}: {s['reason']}" for s in document["skipped"]]
-    return Answer(document, "\n".join(lines), exit_code=1 if arguments.names and absent else 0)
+    if not (arguments.names and absent):
+        return Answer(document, "\n".join(lines))
+    hint = f"cmx install {absent[0]}, or --path PATH where it is"
+    return Answer(document, "\n".join(lines), CmxError(f"not found: {', '.join(absent)}", hint=hint))
 
 
 def _software(catalog: Catalog, wanted: list[Reference]) -> list[SoftwareDetect]:

@@ -37,8 +37,9 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     found = {name: check() for name, check in checks.items()}
     rows = [(name, "ok" if good else "PROBLEM", text) for name, (good, text) in found.items()]
     document = {"checks": [{"name": name, "ok": good, "text": text} for name, (good, text) in found.items()]}
-    failed = not all(good for good, _ in found.values())
-    return Answer(document, table(("CHECK", "STATUS", "WHAT"), rows), exit_code=1 if failed else 0)
+    failed = [name for name, (good, _) in found.items() if not good]
+    error = CmxError(f"failed: {', '.join(failed)}", hint="the answer's lines say what to do") if failed else None
+    return Answer(document, table(("CHECK", "STATUS", "WHAT"), rows), error)
 
 
 def _command() -> Finding:

@@ -7,6 +7,7 @@ import argparse
 from cmx.cli.answer import Answer
 from cmx.cli.list_verb import listing
 from cmx.cli.parser import Parser
+from cmx.errors import CmxError
 from cmx.reference import COMPONENT_KINDS
 from cmx.repository import Catalog
 
@@ -21,4 +22,7 @@ def configure(parser: Parser, arguments: list[str]) -> None:
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """Matching components; exit code 1 when there is none."""
     answer = listing(Catalog.default().search(arguments.words, arguments.kind, arguments.tag), ())
-    return answer if answer.document["components"] else Answer(answer.document, answer.text, exit_code=1)
+    if answer.document["components"]:
+        return answer
+    words = " ".join(arguments.words)
+    return answer._replace(error=CmxError(f"no component matches {words!r}", hint="cmx list shows all there are"))

@@ -52,17 +52,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     arguments = [each for each in given if each not in ("--json", "--debug")]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        _say(_OVERVIEW.format(verbs="\n".join(f"  {name:<12} {text}" for name, text in VERBS.items())))
+        text = _OVERVIEW.format(verbs="\n".join(f"  {name:<12} {text}" for name, text in VERBS.items()))
+        _say(_as_json(text, "help", "" if arguments else "no verb is given") if "--json" in given else text)
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
         from cmx import __version__
 
-        _say(f"cmx {__version__}\n")
+        _say(_as_json(__version__, "version") if "--json" in given else f"cmx {__version__}\n")
         return 0
     # Imported now: help and version need none of it.
     from cmx.cli.command import perform
 
     return perform(arguments, VERBS, as_json="--json" in given, debug="--debug" in given)
+
+
+def _as_json(text: str, name: str, problem: str = "") -> str:
+    import json
+
+    error = {"error": {"type": "UsageError", "message": problem, "hint": "cmx --help"}} if problem else {}
+    return json.dumps({"schema": 1, "ok": not problem, **error, name: text}, ensure_ascii=False) + "\n"
 
 
 def _say(text: str) -> None:

@@ -66,31 +66,45 @@ def pairs(option: str, given: Iterable[str]) -> dict[str, str]:
     for word in given:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise UsageError(f"{option} {word}: expected KEY=VALUE", hint=f"as in {option} {key or 'key'}=value")
+            raise UsageError(f"{option} {word}: expected KEY=VALUE", hint=f"as in {option} {_example(word)}")
         if key in found:
             raise UsageError(f"{option} {key} is given twice", hint="keep one of the two")
         found[key] = value
     return found
 
 
+_USUAL_ROLES = {"model": "model", "dataset": "dataset", "software": "framework"}
+
+
+def _example(word: str) -> str:
+    """How a word without "=" may have been meant: a reference lacks its role."""
+    kind = word.partition("/")[0]
+    if "/" in word and kind in _USUAL_ROLES:
+        return f"{_USUAL_ROLES[kind]}={word}"
+    return f"{word.partition('=')[0] or 'key'}=value"
+
+
 def add_action_options(parser: Parser, action: Action) -> None:
     """One option for each parameter of an action, from its schema."""
-    _add_options(parser, f"parameters of {action.key} ({action.description})", action.parameters)
+    _add_options(parser, f"parameters of {action.key} ({action.description})", action.parameters, action.name)
 
 
 def add_setting_options(parser: Parser, framework: SoftwareDetect) -> None:
     """One option for each setting of a framework; another one has others."""
     if framework.settings:
-        _add_options(parser, f"settings of software/{framework.name} ({framework.description})", framework.settings)
+        title = f"settings of software/{framework.name} ({framework.description})"
+        _add_options(parser, title, framework.settings, framework.name)
 
 
-def _add_options(parser: Parser, title: str, fragments: Mapping[str, Mapping[str, Any]]) -> None:
-    group, taken = parser.add_argument_group(title), parser.options
+def _add_options(parser: Parser, title: str, fragments: Mapping[str, Mapping[str, Any]], scope: str) -> None:
+    """One option each; where the verb has one of this name, it is ``--SCOPE.NAME``."""
+    group, taken, known = parser.add_argument_group(title), parser.options, parser.destinations
     for name, fragment in fragments.items():
-        if f"--{name}" in taken:
-            continue  # the verb's own option; the parameter is reached with --set
+        if _PREFIX + name in known:
+            continue  # of an action before this one: it is for every step that takes it
+        key = f"{scope}.{name}" if f"--{name}" in taken else name
         group.add_argument(
-            f"--{name}", dest=_PREFIX + name, metavar=_metavar(name, fragment), default=None, help=_help(fragment)
+            f"--{key}", dest=_PREFIX + key, metavar=_metavar(name, fragment), default=None, help=_help(fragment)
         )
 
 

@@ -30,6 +30,11 @@ class Parser(argparse.ArgumentParser):
         """The options that there are so far."""
         return {option for action in self._actions for option in action.option_strings}
 
+    @property
+    def destinations(self) -> set[str]:
+        """The names under which the options so far are found once they are read."""
+        return {action.dest for action in self._actions}
+
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments. Raises UsageError."""
         try:

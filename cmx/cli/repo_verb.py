@@ -88,7 +88,9 @@ def _update(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
     lines = [_moved(each.name, each.before, each.after, each.note) for each in done]
     for _, why in failed:
         lines += [f"not updated: {why.message}", f"hint: {why.hint}"]
-    return Answer(document, "\n".join(lines) or "there is no clone and no archive to update", 1 if failed else 0)
+    text = "\n".join(lines) or "there is no clone and no archive to update"
+    first = CmxError(failed[0][1].message, hint=failed[0][1].hint) if failed else None
+    return Answer(document, text, first)
 
 
 def _pin(catalog: Catalog, arguments: argparse.Namespace) -> Answer:

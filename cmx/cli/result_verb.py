@@ -17,13 +17,14 @@ from typing import Any
 
 from cmx.cli import result_compare, result_import
 from cmx.cli.answer import Answer, table
+from cmx.cli.facts import fact, noise
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import result_text
-from cmx.host import Unavailable
+from cmx.errors import UsageError
 from cmx.results import Database, Result
 from cmx.results.export import as_text, export
 from cmx.results.published import PublishedDatabase
-from cmx.results.table import LISTING, listing, milliseconds
+from cmx.results.table import LISTING, listing, milliseconds, verdict
 from cmx.settings import Settings
 
 _FILTERS = ("workflow", "action", "model", "framework", "scenario", "status")
@@ -44,7 +45,7 @@ def configure(parser: Parser, arguments: list[str]) -> None:
         )
         each.add_argument("--limit", type=int, default=0, metavar="N", help="only the newest N")
     listing.add_argument("--with", dest="beside", default="", metavar="SOURCE", help=result_import.WITH)
-    exporting.add_argument("--format", choices=("json", "csv"), default="json")
+    exporting.add_argument("--format", choices=("json", "csv"), help="default: as the file's ending says, or json")
     exporting.add_argument(
         "--output", metavar="FILE", help="write there instead of printing; the ending says the format"
     )
@@ -74,9 +75,18 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     if arguments.command == "list":
         return Answer({"results": documents, "problems": list(database.problems)}, _listed(results, database.problems))
     if arguments.output:
+        _refuse_two_formats(arguments)
         export(results, Path(arguments.output))
         return Answer({"file": arguments.output, "count": len(results)}, f"{len(results)} results → {arguments.output}")
-    return Answer({"results": documents}, as_text(results, arguments.format))
+    return Answer({"results": documents}, as_text(results, arguments.format or "json"))
+
+
+def _refuse_two_formats(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for a file whose ending says another format than ``--format``."""
+    ending = Path(arguments.output).suffix.lstrip(".").lower()
+    if arguments.format and ending != arguments.format:
+        what = f"--format {arguments.format} and --output {arguments.output} say two formats"
+        raise UsageError(what, hint="leave out --format: the file's ending says it")
 
 
 def _filtered(database: Database, arguments: argparse.Namespace) -> tuple[Result, ...]:
@@ -96,18 +106,20 @@ def _listed(results: Sequence[Result], problems: Sequence[str]) -> str:
 
 
 def _shown(result: Result) -> str:
-    lines = [f"result {result.id}   {result.created}   {result.action} {result.workflow}   {result.status}", ""]
+    lines = [f"result {result.id}   {result.created}   {result.action} {result.workflow}   {verdict(result)}", ""]
     if result.error:
         lines += [f"  | {line}" for line in result.error.get("output", ())]
-        lines += [f"error: {result.error['message']}"]
+        if not any(result.error["message"] in reason for reason in result.reasons):
+            lines += [f"error: {result.error['message']}"]
+        lines += [f"hint: {result.error['hint']}"] if result.error.get("hint") else []
     lines.append(result_text(result).strip("\n"))
     if stages := result.metrics.get("stages"):
         lines += ["", f"STAGES (one batch of {stages['batch_size']}, apart from the measurement)", *_stages(stages)]
     lines += ["", "PINS"] + [_pin(result, role, reference) for role, reference in result.pins.items()]
     lines += ["", "STEPS"] + [f"  {_step(step)}" for step in result.steps]
-    lines += ["", "HOST"] + [f"  {name:<18} {_fact(field)}" for name, field in result.host.fields.items()]
+    lines += ["", "HOST"] + [f"  {name:<18} {fact(name, field)}" for name, field in result.host.fields.items()]
     if result.noise:
-        lines += ["", "NOISE"] + [f"  {name:<18} {value}" for name, value in _noise(result.noise.document())]
+        lines += ["", "NOISE"] + [f"  {name:<18} {value}" for name, value in noise(result.noise.document())]
     lines += ["", f"comparable with results of key {result.key}", f"files: {result.folder}"]
     return "\n".join(lines)
 
@@ -121,7 +133,7 @@ def _stages(stages: Mapping[str, Any]) -> list[str]:
 
 
 def _pin(result: Result, role: str, reference: str) -> str:
-    settings = result.plan["pins"].get(role, {}).get("settings") or {}
+    settings = result.plan.get("pins", {}).get(role, {}).get("settings") or {}
     words = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in settings.items()]
     return f"  {role:<14} {'   '.join([reference, *words])}"
 
@@ -130,19 +142,3 @@ def _step(step: Any) -> str:
     summary = step.outcome.get("summary", "") if step.outcome else ""
     took = "cached" if step.cached else f"{step.wall_ns / 1e9:.1f} s"
     return f"{step.id:<12} {step.status:<8} {took:>8}  {summary}"
-
-
-def _fact(field: Any) -> str:
-    if isinstance(field, Unavailable):
-        return str(field)
-    value = " ".join(map(str, field.value)) if isinstance(field.value, list) else str(field.value)
-    return f"{value if len(value) <= 90 else value[:89] + '…'}   ({field.source})"
-
-
-def _noise(document: dict[str, Any]) -> list[tuple[str, Any]]:
-    missing = document["unavailable"]
-    names = [name for name in document if name not in ("schema", "document", "unavailable", "noisy")]
-    return [
-        (name, f"unavailable: {missing[name]}" if document[name] is None and name in missing else document[name])
-        for name in names
-    ]

@@ -14,28 +14,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmx.cli.answer import Answer
 from cmx.cli.console import Console
-from cmx.cli.parameters import (
-    WORKFLOW,
-    add_action_options,
-    add_request_options,
-    add_setting_options,
-    pairs,
-    parameters,
-    read_request,
-    resolve,
-)
+from cmx.cli.parameters import add_request_options, parameters, read_request, resolve
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import matrix_text, result_text
+from cmx.cli.run_words import add_named_options, check_words
 from cmx.cli.sampling import add_measuring_options, read_options
-from cmx.component import Action, SoftwareDetect
-from cmx.errors import CmxError, ComponentNotFound, UsageError
-from cmx.reference import Reference
+from cmx.errors import RunError, UsageError
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, Request
 
@@ -60,39 +49,7 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     parser.add_argument("--plan-only", action="store_true", help="print the plan (JSON) and stop")
     parser.add_argument("--anonymous", action="store_true", help="leave this machine's name out of the record")
     add_measuring_options(parser)
-    action = _named_action(arguments)
-    if action:
-        add_action_options(parser, action)
-        for framework in _frameworks(arguments, action):
-            add_setting_options(parser, framework)
-
-
-def _named_action(arguments: list[str]) -> Action | None:
-    """The action that the command line names first; None when it names none that there is."""
-    name = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    if not name:
-        return None
-    try:
-        return Catalog.default().action(Reference.parse(name, kind="action"))
-    except (ComponentNotFound, UsageError):
-        return None
-
-
-def _frameworks(arguments: list[str], action: Action) -> Iterator[SoftwareDetect]:
-    """What would run the models: of the workflow that the command line names, or as its ``--use`` says."""
-    from cmx.resolver.draft import make_draft
-
-    named = len(arguments) > 1 and not arguments[1].startswith("-")
-    words = [
-        f"{one}={two}" if one == "--use" else one for one, two in zip(arguments, [*arguments[1:], ""], strict=True)
-    ]
-    use = pairs("--use", (word.removeprefix("--use=") for word in words if word.startswith("--use=")))
-    try:
-        request = Request(arguments[1] if named else WORKFLOW, action.name, use=use)
-        software = make_draft(Catalog.default(), request).software
-    except CmxError:
-        return  # whoever carries the command out says what is wrong
-    yield from (component for component in software.values() if component.settings)
+    add_named_options(parser, arguments)
 
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
@@ -120,8 +77,9 @@ def _carried_out(plan: Plan, catalog: Catalog, options: Options, console: Consol
     if result.error:
         console.note(f"recorded: cmx result show {result.short}")
         raise api.failure(result)
-    failed = result.validation.get("passed") is False
-    return Answer({"result": result.document()}, result_text(result), exit_code=1 if failed else 0)
+    wrong = RunError(next(iter(result.reasons), "the answers are not right"), result=result.id)
+    passed = result.validation.get("passed") is not False
+    return Answer({"result": result.document()}, result_text(result), None if passed else wrong)
 
 
 def _matrix(
@@ -146,18 +104,20 @@ def _matrix(
         {"point": dict(each.point), "result": each.result.document() if each.result else None, "error": each.error}
         for each in done.points
     ]
-    good = all(
-        each.result and each.result.status == "ok" and each.result.validation.get("passed") is not False
+    good = [
+        each.result is not None and each.result.status == "ok" and each.result.validation.get("passed") is not False
         for each in done.points
-    )
+    ]
+    wrong = RunError(f"{good.count(False)} of {len(good)} points failed, or gave wrong answers")
     document = {"results": documents, "session": str(done.session)}
-    return Answer(document, matrix_text(done.points), exit_code=0 if good else 1)
+    return Answer(document, matrix_text(done.points), None if all(good) else wrong)
 
 
 def _request(arguments: argparse.Namespace, catalog: Catalog) -> Request:
     if not arguments.action:
         names = sorted({entry.name for entry in catalog.entries("action")})
         raise UsageError("which action?", hint=f"cmx run {'|'.join(names)} [WORKFLOW]")
+    check_words(arguments, catalog)
     return read_request(arguments, parameters(arguments))
 
 

@@ -12,11 +12,14 @@ from datetime import datetime, timezone
 
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
+from cmx.errors import StoreError
+from cmx.files import readable
 from cmx.results import Database
 from cmx.settings import Settings
 from cmx.store import Entry, Store
 
 _DAY = 86400.0
+_REPAIR = "cmx store verify --repair removes what is wrong; it is made again when it is needed"
 
 
 def configure(parser: Parser, arguments: list[str]) -> None:
@@ -46,11 +49,12 @@ def _verify(store: Store, repair: bool) -> Answer:
     found = store.verify(repair=repair)
     findings = [{**each._asdict(), "path": str(each.path)} for each in found.findings]
     lines = [f"{each.kind}: {each.path}: {each.why}{' (removed)' if each.repaired else ''}" for each in found.findings]
-    lines.append(f"{found.checked} entries, {_size(found.size)} hashed, {len(findings)} wrong")
+    lines.append(f"{found.checked} entries, {readable(found.size)} hashed, {len(findings)} wrong")
     if not found.ok:
-        lines.append("hint: cmx store verify --repair removes what is wrong; it is made again when it is needed")
+        lines.append(f"hint: {_REPAIR}")
     document = {"checked": found.checked, "size": found.size, "findings": findings}
-    return Answer(document, "\n".join(lines), exit_code=0 if found.ok else 1)
+    wrong = StoreError(f"of {found.checked} entries, {len(findings)} are wrong", hint=_REPAIR)
+    return Answer(document, "\n".join(lines), None if found.ok else wrong)
 
 
 def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
@@ -67,7 +71,7 @@ def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
         Uv(store.settings).run(["cache", "clean"], doing="emptying the cache of downloads")
     entries = [_document(entry) for entry in removed.entries]
     verb = "would be removed" if arguments.dry_run else "removed"
-    text = f"{len(entries)} entries, {_size(removed.size)}, {len(abandoned)} unfinished runs {verb}"
+    text = f"{len(entries)} entries, {readable(removed.size)}, {len(abandoned)} unfinished runs {verb}"
     listing = _listed(removed.entries)
     return Answer(
         {"removed": entries, "size": removed.size, "unfinished_runs": [str(each) for each in abandoned]},
@@ -76,7 +80,7 @@ def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
 
 
 def _listed(entries: list[Entry] | tuple[Entry, ...]) -> str:
-    rows = [(each.kind, each.key[:12], _size(each.size), _time(each.used), each.name[:80]) for each in entries]
+    rows = [(each.kind, each.key[:12], readable(each.size), _time(each.used), each.name[:80]) for each in entries]
     return table(("KIND", "KEY", "SIZE", "LAST USED (UTC)", "WHAT"), rows, right=(2,)) if rows else ""
 
 
@@ -86,7 +90,3 @@ def _document(entry: Entry) -> dict[str, object]:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M")
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"

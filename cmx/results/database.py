@@ -25,7 +25,15 @@ from cmx.store import lock
 VERSION = 1
 # Writers take milliseconds; one that waits this long waits for a process that was stopped.
 BUSY_SECONDS = 30.0
-_STATUSES = ("ok", "failed")
+_STATUSES = ("ok", "failed", "valid", "invalid", "unchecked")
+_CONDITIONS = {
+    "ok": "status = 'ok'",
+    "failed": "status = 'failed'",
+    "valid": "status = 'ok' AND valid",
+    "invalid": "status = 'ok' AND NOT valid",
+    "unchecked": "status = 'ok' AND valid",
+}
+"""Of the words that ``status`` may be; what was checked is looked up in the documents."""
 
 _TABLES = """
 CREATE TABLE result (
@@ -86,18 +94,24 @@ class Database:
     ) -> tuple[Result, ...]:
         """Results that meet all filters, newest first; ``limit`` 0 is all of them.
 
+        ``status`` is ok or failed, or of what is ok: valid, invalid or unchecked (nothing was measured or checked).
         ``workflow``, ``model``, ``framework`` and ``action`` are references with an optional range of versions.
         Raises UsageError for a filter that cannot be, StoreError for a database that cannot be read.
         """
         if status and status not in _STATUSES:
             raise UsageError(f"status {status!r} is not one of {', '.join(_STATUSES)}", hint=nearest(status, _STATUSES))
-        clauses, values = _equalities(scenario=scenario, status=status, key=key)
+        clauses, values = _equalities(scenario=scenario, key=key)
+        if status:
+            clauses.append(_CONDITIONS[status])
         for column, text in (("workflow", workflow), ("action", action)):
             _own_reference(column, text, clauses, values)
         for kind, text in (("model", model), ("software", framework)):
             _pinned_reference(kind, text, clauses, values)
         where = " AND ".join(clauses) or "1"
-        return self._select(f"WHERE {where} ORDER BY created DESC, id LIMIT ?", [*values, limit or -1])
+        found = self._select(f"WHERE {where} ORDER BY created DESC, id", values)
+        if status in ("valid", "unchecked"):
+            found = tuple(each for each in found if each.checked is (status == "valid"))
+        return found[: limit or None]
 
     def get(self, prefix: str) -> Result:
         """The one result whose id begins so. Raises UsageError when there is none, or more than one."""

@@ -236,6 +236,11 @@ class Result:
         return len(judgement.launches(self.steps))
 
     @property
+    def checked(self) -> bool:
+        """Whether anything was measured, or any answer checked: else there is nothing to call valid."""
+        return judgement.measured(self.steps) is not None or judgement.validated(self.steps) is not None
+
+    @property
     def validation(self) -> Mapping[str, Any]:
         """The measurements of the step that checked the answers; empty when none did."""
         step = judgement.validated(self.steps)

@@ -102,7 +102,7 @@ LISTING = (
 
 
 def listing(results: Sequence[Result]) -> list[tuple[str, ...]]:
-    """One row for each result, under LISTING. The last column is "valid", "invalid" or "failed"."""
+    """One row for each result, under LISTING. The last column is its verdict."""
     return [_listed(result) for result in results]
 
 
@@ -128,10 +128,15 @@ def _main_accuracy(result: Result) -> str:
 
 
 def verdict(result: Result) -> str:
-    """ "valid", "invalid" (it ran, and its numbers may not be used) or "failed"."""
+    """What a result is worth, in one word; and "emulated" where an emulator was measured, and no machine.
+
+    "valid"; "invalid" (it ran, and its numbers may not be used); "unchecked" (nothing was measured or checked);
+    "failed".
+    """
     if result.status != "ok":
         return "failed"
-    return "valid" if result.valid else "invalid"
+    word = "invalid" if not result.valid else "valid" if result.checked else "unchecked"
+    return f"{word}, emulated" if "emulator" in result.pins else word
 
 
 def _total(result: Result, name: str) -> int | None:

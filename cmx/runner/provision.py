@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from cmx.component import Component, SoftwareDetect
 from cmx.detect import Detector, Finding
 from cmx.errors import ComponentInvalid, RunError, UsageError
+from cmx.files import readable
 from cmx.host import Host, target_of
 from cmx.install import (
     build_environment,
@@ -181,7 +182,7 @@ class Provisioner:
 
     def _environment(self, planned: PlannedEnvironment) -> Path:
         if planned.source == "detected":
-            return _detected(planned)
+            return _interpreter(planned, Detector(self._settings))
         environments = self.store.environments
         ready = environments.get(planned.place) if planned.source == "stored" else None
         if ready:
@@ -215,7 +216,7 @@ class Provisioner:
             source, store=self.store, folder=component.folder, offline=self._offline, reporter=self._reporter
         )
         if not held_before:
-            what = f"{pin.kind}/{pin.name}: {name} ({fetched.size / 1e6:.1f} MB kept)"
+            what = f"{pin.kind}/{pin.name}: {name} ({readable(fetched.size)} kept)"
             self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
         return Provided(fetched.path, fetched.digest)
 
@@ -313,14 +314,26 @@ def _on_disk(path: Path) -> Provided:
     return Provided(path, key_of({str(p.relative_to(path)): p.stat().st_size for p in files}))
 
 
-def _detected(planned: PlannedEnvironment) -> Path:
-    python = Path(planned.place)
-    if not python.exists():
+def _interpreter(planned: PlannedEnvironment, detector: Detector) -> Path:
+    """The interpreter that a plan takes as it is: one that is detected here, with the packages that the plan pins.
+
+    A plan may come from anywhere: what it names is not started unless detecting finds it, too.
+    """
+    found = next((each for each in detector.interpreters() if str(each.path) == planned.place), None)
+    if found is None:
         raise UsageError(
-            f"the plan's interpreter {python} is not on this machine",
-            hint="resolve again here: the plan was made elsewhere",
+            f"the plan's interpreter {planned.place} is none that is detected on this machine",
+            hint="resolve again here: the plan was made elsewhere, or PATH was another",
         )
-    return python
+    installed = detector.installed(found)
+    wanted = {"Python": planned.python, **{normalised(each.name): each.version for each in planned.packages}}
+    for name, version in wanted.items():
+        here = found.version if name == "Python" else installed.get(name, "not there")
+        if here != version:
+            raise UsageError(
+                f"{planned.place}: {name} is {here}, and the plan was made with {version}", hint="resolve again"
+            )
+    return found.path
 
 
 def _minor(version: str) -> str:

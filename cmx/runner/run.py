@@ -13,6 +13,7 @@ from cmx.resolver.draft import EMULATOR
 from cmx.resolver.parameters import require_all
 from cmx.resolver.plan import Plan
 from cmx.results import Comparability, Database, Result
+from cmx.results.result import FILE
 from cmx.runner.options import Options
 from cmx.runner.state import Run
 from cmx.runner.steps import finish, launches, measure, prepare
@@ -47,8 +48,10 @@ def run_plan(
             database.add(result)
             return result
     except (KeyboardInterrupt, Interrupted):
-        shutil.rmtree(run.folder, ignore_errors=True)
         raise Interrupted("interrupted", hint="nothing of this run was recorded") from None
+    finally:
+        if not (run.folder / FILE).exists():
+            shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def check(run: Run) -> None:

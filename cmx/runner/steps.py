@@ -105,13 +105,19 @@ def _step(run: Run, step: PlannedStep, launch: int = 1) -> None:
     run.reporter.end(step.id, which + outcome["summary"], outcome["wall_ns"] / 1e9)
 
 
+def _label(run: Run, step: PlannedStep) -> str:
+    """What a cached step makes, for whoever waits for it or finds it in the store: of the model, or the workflow."""
+    model = run.plan.pins.get(step.roles.get("model", ""))
+    return f"{intent(step)} of {model.reference if model else run.plan.workflow}"
+
+
 def _cached_step(run: Run, step: PlannedStep) -> None:
     """A step whose products depend on its inputs and this machine alone: they are kept in the store."""
     start = time.perf_counter_ns()
     origin = made_from(run, step)
     try:
         artefact = run.provisioner.derive(
-            step.id, intent(step), origin, lambda: run.provisioner.python(step.environment), job_of(run, step)
+            step.id, _label(run, step), origin, lambda: run.provisioner.python(step.environment), job_of(run, step)
         )
     except RunError:
         run.steps.append(Step(step.id, step.action, "failed", elapsed(start)))

@@ -38,7 +38,7 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits) -> 
         "memory_limit": limits.memory,
     }
     what = f"{folder} of {run.plan.workflow}"
-    with run.provisioner.store.lock("device-cpu", what=what, on_wait=run.reporter.note):
+    with run.provisioner.store.device_lock("device-cpu", what=what, on_wait=run.reporter.note):
         monitor = NoiseMonitor()
         outcome = run_worker(
             python, document, limits, lambda done, total: run.reporter.progress("queries", done, total)

@@ -36,13 +36,17 @@ class ArtefactFile(NamedTuple):
 
 
 class Artefact(NamedTuple):
-    """A derived folder whose files were verified when this was made. ``links`` are names and where they lead."""
+    """A derived folder whose files were verified when this was made. ``links`` are names and where they lead.
+
+    ``what`` says what it is, for people.
+    """
 
     key: str
     folder: Path
     files: tuple[ArtefactFile, ...]
     made_from: Mapping[str, Any]
     links: tuple[tuple[str, str], ...] = ()
+    what: str = ""
 
     @property
     def size(self) -> int:
@@ -101,7 +105,8 @@ class Derived:
                 return None
             files = tuple(ArtefactFile(str(name), str(sha256), int(size)) for name, sha256, size in manifest["files"])
             links = tuple((str(name), str(to)) for name, to in manifest.get("links", ()))
-            return Artefact(key, folder / "files", files, dict(manifest["made_from"]), links)
+            what = str(manifest.get("what", ""))
+            return Artefact(key, folder / "files", files, dict(manifest["made_from"]), links, what)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -148,7 +153,7 @@ class Derived:
         target = self.location(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.replace(target)
-        return Artefact(key, target / "files", files, made_from, links)
+        return Artefact(key, target / "files", files, made_from, links, what)
 
 
 def intact(artefact: Artefact) -> bool:

@@ -75,7 +75,7 @@ def entries(store: Store) -> Iterator[Entry]:
         for key in folders.all():
             path = folders.location(key)
             artefact = folders.read(key)
-            name = str(artefact.made_from.get("name", "")) if artefact else ""
+            name = str(artefact.made_from.get("name") or artefact.what) if artefact else ""
             yield Entry(kind, key, name, _folder_size(path), _used(path / "manifest.json", path), path)
     for digest in store.environments.all():
         path = store.environments.location(digest)

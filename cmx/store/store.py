@@ -9,6 +9,7 @@ from pathlib import Path
 from cmx.settings import Settings
 from cmx.store import inspection
 from cmx.store.derived import Artefact, Build, Derived
+from cmx.store.device import device_folder
 from cmx.store.environments import EnvironmentStore
 from cmx.store.files import Files, StoredFile
 from cmx.store.locks import lock
@@ -47,8 +48,18 @@ class Store:
     def lock(
         self, name: str, *, what: str, timeout: float | None = None, on_wait: Callable[[str], None] | None = None
     ) -> AbstractContextManager[None]:
-        """A lock of this home by name, such as ``device-cpu``; see ``cmx.store.locks.lock``."""
+        """A lock of this home by name; see ``cmx.store.locks.lock``."""
         return lock(self.settings.locks / f"{name}.lock", what=what, timeout=timeout, on_wait=on_wait)
+
+    def device_lock(
+        self, name: str, *, what: str, on_wait: Callable[[str], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """The lock of whoever measures on a device of this machine: one for all cmx homes of this user.
+
+        Where the temporary folder has no place to trust it is the home's own.
+        """
+        folder = device_folder() or self.settings.locks
+        return lock(folder / f"{name}.lock", what=what, on_wait=on_wait)
 
     def workspace(self, label: str) -> AbstractContextManager[Path]:
         """A temporary folder on the store's own filesystem; see ``cmx.store.workspace``."""

@@ -58,7 +58,9 @@ def environ(downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Mappin
     pip_file = next((Path.home() / name for name in _PIP_FILES if (Path.home() / name).is_file()), None)
     if pip_file:
         kept.setdefault("PIP_CONFIG_FILE", str(pip_file))
-    return {**kept, "PATH": str(tmp_path_factory.mktemp("path")), "UV_CACHE_DIR": str(downloads)}
+    # Measurements wait for one another per user and temporary folder: not for those of whoever else is here.
+    own = {"TMPDIR": str(tmp_path_factory.getbasetemp()), "UV_CACHE_DIR": str(downloads)}
+    return {**kept, "PATH": str(tmp_path_factory.mktemp("path")), **own}
 
 
 @pytest.fixture(scope="session")

@@ -180,6 +180,7 @@ def test_a_file_with_another_hash_names_file_expected_and_found_and_enters_nothi
     assert sorted(kinds) == sorted(line.split()[:2] for line in before.splitlines())
     assert cmx("store", "verify").out.endswith(" 0 wrong\n")
     assert cmx.results() == []
+    assert not list((cmx.home / "runs").iterdir())
 
 
 def test_a_package_with_another_hash_names_it_expected_and_found(cmx: CommandLine) -> None:

@@ -21,7 +21,8 @@ def fetch(source: Mapping[str, Any], fetching: Fetching) -> Fetched:
     if not path.is_relative_to(root):
         raise fetching.invalid("file", f"{name!r} leads out of the component's folder, to {path}")
     if not path.exists():
-        raise fetching.invalid("file", f"there is no {name!r} in the component's folder")
+        hint = f"put it into {root}, or say where it is had from: pypi, url, git"
+        raise fetching.invalid("file", f"there is no {name!r} in the component's folder", hint=hint)
     return _folder(path, fetching) if path.is_dir() else _file(path, source, name)
 
 
