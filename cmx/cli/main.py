@@ -26,7 +26,7 @@ VERBS = {
     "remove": "delete a component of yours",
     "repo": "list, add, update or remove component repositories",
     "store": "list, verify or clean up what cmx keeps on disk",
-    "result": "list, show or export results",
+    "result": "list, show, compare, plot, export or import results",
     "access": "JSON in, JSON out",
     "doctor": "look for what is wrong with this installation",
 }

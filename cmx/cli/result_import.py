@@ -118,6 +118,8 @@ def _other(row: Published) -> tuple[str, ...]:
 
 
 def plain(text: str) -> str:
-    """Others' text for a terminal: one line of printable characters, of which a terminal obeys none."""
-    clean = "".join(each if each.isprintable() else "�" for each in text)
+    """Others' text for a cell."""
+    from cmx.results.published import printable
+
+    clean = printable(text)
     return clean if len(clean) <= _WIDEST else f"{clean[: _WIDEST - 1]}…"

@@ -1,9 +1,11 @@
-"""List, show, compare or export the results recorded on this machine; import what others published.
+"""List, show, compare, draw or export the results recorded on this machine; import what others published.
 
 cmx result list --workflow image-classification --where batch-size=8
 cmx result show 7f3a91c2
 cmx result compare framework=onnxruntime framework=torch --where batch-size=1
+cmx result plot report
 cmx result import mlperf-inference-results
+cmx result plot --with mlperf,system=*Raspberry*,scenario=single-stream
 cmx result list --with mlperf,system=*Raspberry*,scenario=single-stream
 cmx result export --format csv --output results.csv
 """
@@ -15,14 +17,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmx.cli import result_compare, result_import
+from cmx.cli import result_compare, result_import, result_plot
 from cmx.cli.answer import Answer, table
 from cmx.cli.facts import fact, noise
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import result_text
 from cmx.errors import UsageError
 from cmx.results import Database, Result
-from cmx.results.export import as_text, export
+from cmx.results.export import FORMATS, as_text, export
 from cmx.results.published import PublishedDatabase
 from cmx.results.table import LISTING, listing, milliseconds, verdict
 from cmx.settings import Settings
@@ -34,8 +36,9 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     """Add the options."""
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
     listing = commands.add_parser("list", help="results, newest first")
-    exporting = commands.add_parser("export", help="results as JSON or CSV")
-    for each in (listing, exporting):
+    exporting = commands.add_parser("export", help="results as JSON, CSV or Parquet")
+    plotting = commands.add_parser("plot", help="results as a picture, or as one page")
+    for each in (listing, exporting, plotting):
         for name in _FILTERS:
             each.add_argument(
                 f"--{name}", default="", metavar="REF" if name not in ("scenario", "status") else name.upper()
@@ -45,10 +48,11 @@ def configure(parser: Parser, arguments: list[str]) -> None:
         )
         each.add_argument("--limit", type=int, default=0, metavar="N", help="only the newest N")
     listing.add_argument("--with", dest="beside", default="", metavar="SOURCE", help=result_import.WITH)
-    exporting.add_argument("--format", choices=("json", "csv"), help="default: as the file's ending says, or json")
+    exporting.add_argument("--format", choices=FORMATS, help="default: as the file's ending says, or json")
     exporting.add_argument(
         "--output", metavar="FILE", help="write there instead of printing; the ending says the format"
     )
+    result_plot.configure(plotting)
     result_compare.configure(commands.add_parser("compare", help="is B faster than A, and what differs"))
     result_import.configure(commands.add_parser("import", help="results that others published, with their source"))
     commands.add_parser("show", help="everything about one").add_argument("id", help="its id, or the beginning of it")
@@ -66,6 +70,8 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     if arguments.command == "compare":
         return result_compare.run(arguments, settings, database)
     results = _filtered(database, arguments)
+    if arguments.command == "plot":
+        return result_plot.run(arguments, settings, results)
     documents = [result.document() for result in results]
     if arguments.command == "list" and arguments.beside:
         source, rows = PublishedDatabase(settings).select(arguments.beside)

@@ -1,4 +1,7 @@
-"""Results for other programs: all of each as JSON, or one row each as CSV with the units in the columns' names."""
+"""Results for other programs: all of each as JSON, or one row each as CSV or Parquet, with units in the columns' names.
+
+Parquet is written by pyarrow, an optional extra: ``pip install 'cmx-bench[parquet]'``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from cmx.files import write_atomically
 from cmx.host import Field
 from cmx.results.result import Result
 
-FORMATS = ("csv", "json")
+FORMATS = ("csv", "json", "parquet")
 _BOUNDED = ("p50", "p90", "p95", "p99")
 # What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
@@ -37,20 +40,54 @@ def to_csv(results: Sequence[Result]) -> str:
     return text.getvalue()
 
 
+def to_parquet(results: Sequence[Result]) -> bytes:
+    """One row each, with typed columns; what a result does not have is null.
+
+    Raises UsageError, naming the command that installs it, where pyarrow is not there.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        remedy = "python -m pip install 'cmx-bench[parquet]'"
+        raise UsageError("Parquet needs pyarrow, which is not installed here", hint=remedy) from error
+    rows = [row(result) for result in results]
+    names = list(dict.fromkeys(name for each in rows for name in each)) or list(_identity(None))
+    columns = {name: _column([each.get(name) for each in rows]) for name in names}
+    types = {bool: pyarrow.bool_(), int: pyarrow.int64(), float: pyarrow.float64(), str: pyarrow.string()}
+    types[list] = pyarrow.list_(pyarrow.string())
+    arrays = {name: pyarrow.array(values, types[kind]) for name, (kind, values) in columns.items()}
+    stream = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(arrays), stream)
+    return stream.getvalue()
+
+
+def _column(values: Sequence[Any]) -> tuple[type, list[Any]]:
+    """The one type that holds all values, and the values in it; text where nothing else does."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {tuple, list} and kinds:
+        return list, [None if value is None else [str(each) for each in value] for value in values]
+    kind = next((each for each in (bool, int, float) if kinds == {each}), float if kinds == {int, float} else str)
+    return kind, [None if value is None else kind(value) for value in values]
+
+
 def export(results: Sequence[Result], path: Path) -> None:
     """Write results to a file, in the form that its ending names, all or nothing.
 
     Raises UsageError for another ending, StoreError when it cannot be written.
     """
-    text = as_text(results, path.suffix.lstrip(".").lower())
+    form = path.suffix.lstrip(".").lower()
+    content = to_parquet(results) if form == "parquet" else as_text(results, form)
     try:
-        write_atomically(path, text)
+        write_atomically(path, content)
     except (StoreError, OSError) as error:
         raise StoreError(str(error), hint="name a file in a folder that you may write to, with room for it") from error
 
 
 def as_text(results: Sequence[Result], form: str) -> str:
-    """The results in one of FORMATS. Raises UsageError for another."""
+    """The results in one of FORMATS that is text. Raises UsageError for another."""
+    if form == "parquet":
+        raise UsageError("parquet is no text", hint="--output results.parquet writes it to a file")
     if form not in FORMATS:
         raise UsageError(f"cannot export as {form!r}: the forms are {', '.join(FORMATS)}", hint=nearest(form, FORMATS))
     return to_csv(results) if form == "csv" else to_json(results)

@@ -42,6 +42,8 @@ STATISTICS = {"single-stream": "p90", "multi-stream": "p99"}
 """Which percentile a latency is, by scenario."""
 ACCURACIES = {"resnet": "ImageNet top-1, %", "retinanet": "OpenImages mAP, %", "bert-99": "SQuAD F1, %"}
 """What the accuracy is, by benchmark."""
+TASKS = {"image-classification": "resnet", "object-detection": "retinanet"}
+"""The benchmark that is nearest to a workflow that comes with cmx: its model and data are others."""
 
 _NONE = ("", "None", "N/A")
 _NOTHING = ("", "-", "N/A", "None")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
@@ -243,6 +243,6 @@ def _number(text: str, value: str) -> float:
         raise UsageError(f"{text}: {value!r} is no number", hint="as in accuracy>=70") from None
 
 
-def cited(sources: Iterable[Source]) -> tuple[str, ...]:
-    """The sentences that must stand wherever rows of these sources are shown."""
-    return tuple(dict.fromkeys(source.origin.citation for source in sources))
+def printable(text: str) -> str:
+    """Others' text as one line of printable characters: a terminal obeys none of them."""
+    return "".join(each if each.isprintable() else "�" for each in text)

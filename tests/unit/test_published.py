@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
 from pathlib import Path
 
 import pytest
 from many_results import kept, results
+from published_rows import ROW, table, write
 
 from cmx.cli.main import main
 from cmx.errors import StoreError, UsageError
@@ -18,36 +17,6 @@ from cmx.results.published import PublishedDatabase
 from cmx.settings import Settings, builtin_repository
 
 OFFICIAL = builtin_repository() / "components/datasets/mlperf-inference-results/mlperf-inference-results.csv.gz"
-ROW = {
-    **dict.fromkeys(mlperf.COLUMNS, ""),
-    "version": "v4.0",
-    "division": "open",
-    "system_type": "edge",
-    "submitter": "Krai",
-    "system_name": "Pi [4] (rpi4)",
-    "benchmark": "resnet",
-    "model": "mobilenet",
-    "scenario": "SingleStream",
-    "result": "2.5",
-    "unit": "Latency (ms)",
-    "accuracy": "71.2",
-    "host_processor": "Cortex-A72",
-    "accelerator": "-",
-    "accelerators": "(8,4)",
-}
-
-
-def table(*rows: dict[str, str], columns: tuple[str, ...] = mlperf.COLUMNS) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def write(path: Path, *rows: dict[str, str]) -> Path:
-    path.write_text(table(*rows), encoding="utf-8")
-    return path
 
 
 def test_a_row_says_what_was_measured_and_nothing_that_is_not_there(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,30 @@ def test_a_listing_says_valid_invalid_or_failed() -> None:
 )
 def test_times_are_shown_in_milliseconds(ns: int | None, text: str) -> None:
     assert milliseconds(ns) == text
+
+
+def test_parquet_has_typed_columns_and_nulls(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed here")
+    results = [with_latencies(tmp_path / "run", range(1, 101)), make(error=WorkerCrashed("gone"))]
+    export(results, tmp_path / "results.parquet")
+    table = parquet.read_table(tmp_path / "results.parquet")
+    first, second = table.to_pylist()
+    assert first["id"] == results[0].id
+    assert (first["valid"], first["batch_size"], first["throughput_per_s"], first["reasons"]) == (True, 1, 66.8, [])
+    assert second["reasons"] == ["the run failed: gone"]
+    kinds = {name: str(table.schema.field(name).type) for name in ("valid", "batch_size", "throughput_per_s", "id")}
+    assert kinds == {"valid": "bool", "batch_size": "int64", "throughput_per_s": "double", "id": "string"}
+    assert "list<" in str(table.schema.field("reasons").type)
+    export([], tmp_path / "none.parquet")
+    assert parquet.read_table(tmp_path / "none.parquet").num_rows == 0
+
+
+def test_parquet_without_pyarrow_names_the_command_and_is_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match="Parquet needs pyarrow") as caught:
+        export([make()], tmp_path / "results.parquet")
+    assert caught.value.hint == "python -m pip install 'cmx-bench[parquet]'"
+    with pytest.raises(UsageError, match="parquet is no text"):
+        as_text([make()], "parquet")

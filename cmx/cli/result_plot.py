@@ -1,0 +1,190 @@
+"""``cmx result plot``: results as pictures, or as one page."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cmx.cli.answer import Answer, table
+from cmx.cli.result_import import WITH
+from cmx.errors import UsageError
+
+if TYPE_CHECKING:
+    from cmx.cli.parser import Parser
+    from cmx.results import Result
+    from cmx.results.published import Published, Source
+    from cmx.settings import Settings
+
+KINDS = ("frontier", "latency", "throughput", "history", "report")
+_ROWS = 15
+
+
+class _Chart(NamedTuple):
+    """A chart, what it says in JSON, and as text."""
+
+    spec: dict[str, Any]
+    document: dict[str, Any]
+    text: str = ""
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "kind",
+        nargs="?",
+        choices=KINDS,
+        default="frontier",
+        metavar="KIND",
+        help=f"{', '.join(KINDS)} (all in one page)",
+    )
+    parser.add_argument("--with", dest="beside", default="", metavar="SOURCE", help=WITH)
+    parser.add_argument(
+        "--output", metavar="FILE", help="PNG, SVG or HTML by its ending (default: KIND.png, or report.html)"
+    )
+    parser.add_argument("--invalid", action="store_true", help="draw results that are not valid too")
+
+
+def run(arguments: argparse.Namespace, settings: Settings, results: Sequence[Result]) -> Answer:
+    """Draw to a file. Raises UsageError where there is nothing to draw, or nothing to draw it with."""
+    from cmx.results import drawing
+
+    default = "report.html" if arguments.kind == "report" else f"{arguments.kind}.png"
+    path = Path(arguments.output or default)
+    drawing.form_of(path)
+    drawing.converter()
+    usable = [each for each in results if each.status == "ok" and (each.valid or arguments.invalid)]
+    others = _others(arguments, settings)
+    charts, left_out = _charts(arguments.kind, usable, others)
+    sources = [others[0].origin.citation] if others else []
+    lines = [f"not drawn: {kind}: {why}" for kind, why in left_out.items()]
+    title = "Results" if arguments.kind == "report" else str(charts[0].spec["title"]["text"])
+    drawing.draw([chart.spec for chart in charts], path, drawing.Page(title, lines, sources))
+    document = {"file": str(path), "charts": [chart.document for chart in charts], "left_out": left_out}
+    text = [chart.text for chart in charts if chart.text] + lines + sources
+    return Answer(document, "\n".join([*text, f"{len(usable)} results → {path}"]))
+
+
+def _others(arguments: argparse.Namespace, settings: Settings) -> tuple[Source, tuple[Published, ...]] | None:
+    if not arguments.beside:
+        return None
+    if arguments.kind not in ("frontier", "report"):
+        raise UsageError(f"--with: not in a chart of {arguments.kind}", hint="cmx result plot frontier --with …")
+    from cmx.results.published import PublishedDatabase
+
+    return PublishedDatabase(settings).select(arguments.beside)
+
+
+def _charts(
+    kind: str, results: Sequence[Result], others: tuple[Source, tuple[Published, ...]] | None
+) -> tuple[list[_Chart], dict[str, str]]:
+    """The charts of a kind; of a report those that there is something for, and why the others are not there."""
+    if not results and not others:
+        raise UsageError("no valid result matches", hint="cmx result list shows all; --invalid draws those too")
+    makers: dict[str, Callable[[], _Chart]] = {
+        "frontier": lambda: _frontier(results, others),
+        "latency": lambda: _latency(results),
+        "throughput": lambda: _throughput(results),
+        "history": lambda: _history(results),
+    }
+    if kind != "report":
+        return [makers[kind]()], {}
+    charts, left_out = [], {}
+    for name, make in makers.items():
+        try:
+            charts.append(make())
+        except UsageError as error:
+            left_out[name] = error.message
+    if not charts:
+        raise UsageError("nothing can be drawn: " + "; ".join(left_out.values()), hint="cmx result list")
+    return charts, left_out
+
+
+def _some(results: Sequence[Result]) -> None:
+    if not results:
+        raise UsageError("no valid result matches", hint="cmx result list shows all; --invalid draws those too")
+
+
+def _latency(results: Sequence[Result]) -> _Chart:
+    from cmx.results import chart_points, charts
+
+    _some(results)
+    found, shared = chart_points.groups(results)
+    curves = chart_points.curves(found)
+    return _Chart(charts.latency(curves, _lines(shared)), {"kind": "latency", "configurations": len(curves)})
+
+
+def _throughput(results: Sequence[Result]) -> _Chart:
+    from cmx.results import chart_points, charts
+
+    _some(results)
+    found, shared = chart_points.groups(results)
+    points = chart_points.rates(found)
+    return _Chart(charts.throughput(points, _lines(shared)), {"kind": "throughput", "points": _documents(points)})
+
+
+def _history(results: Sequence[Result]) -> _Chart:
+    from cmx.results import chart_points, charts
+
+    _some(results)
+    found, shared = chart_points.groups(results)
+    histories = chart_points.histories(found)
+    steps = [{"label": each.label, "at": at, "change": change} for each in histories for at, _, change in each.steps]
+    title = "median latency of a run, ms"
+    text = "\n".join(f"step: {each['label']}: {each['change']:+.1%} at {each['at']}" for each in steps)
+    return _Chart(charts.history(histories, title, _lines(shared)), {"kind": "history", "steps": steps}, text)
+
+
+def _frontier(results: Sequence[Result], others: tuple[Source, tuple[Published, ...]] | None) -> _Chart:
+    from cmx.results import chart_points, charts
+    from cmx.results.beside import beside
+    from cmx.results.pareto import frontier
+
+    official = beside(others[1], results) if others else None
+    own = [result for result in results if result.accuracy]
+    scenario = official.scenario if official else chart_points.main_scenario(own)
+    own = [result for result in own if result.scenario == scenario]
+    points: tuple[Any, ...] = official.points if official else ()
+    lines = [official.told] if official else []
+    cost, gain = (official.cost, official.gain) if official else ("", "")
+    if own:
+        metric = chart_points.main_metric(own)
+        found, shared = chart_points.groups(own)
+        statistic = {"single-stream": "p90", "multi-stream": "p99"}.get(scenario, "median") if official else "median"
+        points += chart_points.costs(found, metric, statistic, "here: " if official else "")
+        cost = cost or chart_points.cost_title(own)
+        dataset = own[0].pins.get("dataset", "").split("/", 1)[-1].replace("==", " ")
+        gain = gain or f"{metric.replace('_', '-')} on {dataset}{', %' if chart_points.is_share(metric) else ''}"
+        lines.append(f"{'here: ' if official else ''}{shared}")
+        if official:
+            lines.append(f"here {metric} is of {dataset}: another measure than the others'")
+    if not points:
+        raise UsageError("no result with an accuracy and a time", hint="a workflow with a validate step gives both")
+    # Beside others' results one's own are shown, and not ranked: their accuracy is another measure.
+    ranked = official.points if official else points
+    best = frontier([(each.middle, each.gain) for each in ranked])
+    spec = charts.frontier(points, best, cost, gain, [part for line in lines for part in _lines(line)])
+    chosen = [points[place] for place in best]
+    return _Chart(
+        spec, {"kind": "frontier", "points": len(points), "frontier": _documents(chosen)}, _best(chosen, cost, gain)
+    )
+
+
+def _best(points: Sequence[Any], cost: str, gain: str) -> str:
+    """The frontier as a table, from the most accurate."""
+    ordered = sorted(points, key=lambda each: -each.gain)
+    rows = [(each.label, f"{each.middle:.4g}", f"{each.gain:.4g}", each.by) for each in ordered[:_ROWS]]
+    more = [f"… and {len(ordered) - _ROWS} more on the frontier"] if len(ordered) > _ROWS else []
+    return "\n".join([table(("ON THE FRONTIER", cost.upper(), gain.upper(), "BY"), rows, right=(1, 2)), *more, ""])
+
+
+def _documents(points: Sequence[Any]) -> list[dict[str, Any]]:
+    return [each._asdict() for each in points]
+
+
+def _lines(text: str) -> list[str]:
+    from cmx.results import drawing
+
+    return textwrap.wrap(text, drawing.LINE)

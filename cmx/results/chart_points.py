@@ -1,0 +1,296 @@
+"""From results to what charts draw: configurations with names that tell them apart, their points and histories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from cmx.errors import CmxError, UsageError
+from cmx.host import Field
+from cmx.results import history
+from cmx.results.compare import launches
+from cmx.results.result import Result
+from cmx.results.selection import settings, variant_of
+from cmx.results.statistics import median_interval, percentile
+
+_MS = 1e-6
+# A curve is drawn from so many of its quantiles: more than pixels show nothing more.
+_QUANTILES = 200
+# How long a measurement goes on names no configuration, unless nothing else does.
+_UNNAMED = ("duration", "max-duration", "min-query-count", "max-query-count", "warm-up")
+_SUFFICIENT = 0.9375
+INTERVAL = "the interval of the launches' median (94 % or more)"
+RANGE = "from the least launch to the greatest"
+
+
+class Configuration(NamedTuple):
+    """What was measured in one way: its name, and shares of queries by ms, for each launch and for all together."""
+
+    label: str
+    curves: tuple[tuple[tuple[float, float], ...], ...]
+    pooled: tuple[tuple[float, float], ...]
+
+
+class Point(NamedTuple):
+    """One configuration's number: the middle launch's, ``low`` to ``high`` (``bar`` says of what), and its accuracy.
+
+    ``group`` is what its colour tells, ``by`` who measured it.
+    """
+
+    label: str
+    group: str
+    batch: int
+    middle: float
+    low: float | None
+    high: float | None
+    launches: int
+    gain: float = 0.0
+    own: bool = True
+    by: str = "here"
+    bar: str = RANGE
+
+
+class History(NamedTuple):
+    """One configuration over time: (time, value, id), stretches (from, until, median), steps (time, value, change)."""
+
+    label: str
+    values: tuple[tuple[str, float, str], ...]
+    stretches: tuple[tuple[str, str, float], ...]
+    steps: tuple[tuple[str, float, float], ...]
+
+
+class Group(NamedTuple):
+    """The results of one configuration, oldest first, with a name that tells it from the others.
+
+    ``series`` is the name without the batch size.
+    """
+
+    label: str
+    series: str
+    results: tuple[Result, ...]
+
+
+def groups(results: Iterable[Result]) -> tuple[tuple[Group, ...], str]:
+    """Results by configuration, and in one line what all of them share. There must be a result."""
+    ordered = sorted(results, key=lambda each: (each.created, each.id))
+    facts = {result.id: _facts(result) for result in ordered}
+    names = list(dict.fromkeys(name for each in facts.values() for name in each))
+    varied = [name for name in names if len({each.get(name, "") for each in facts.values()}) > 1]
+    telling = _telling(varied, list(facts.values()))
+    found: dict[tuple[str, ...], list[Result]] = {}
+    for result in ordered:
+        found.setdefault(tuple(facts[result.id].get(name, "") for name in telling), []).append(result)
+    first = facts[ordered[0].id]
+    shared = [_spoken(name, first[name]) for name in _SHARED if name not in varied and name in first]
+    short = {name: _short(name, list(facts.values())) for name in telling}
+    named = [
+        _named({name: short[name](facts[each[0].id].get(name, "")) for name in telling}, each)
+        for each in found.values()
+    ]
+    return tuple(named), " · ".join(shared)
+
+
+_MAIN = ("model", "framework", "batch-size")
+_SHARED = ("cpu", "model", "framework", "scenario", "batch-size", "threads")
+
+
+def _telling(varied: Sequence[str], facts: Sequence[Mapping[str, str]]) -> list[str]:
+    """The facts that names are made of: what is told by others already is left out, the least telling first."""
+    telling = [name for name in varied if name not in _UNNAMED] or list(varied)
+    for name in reversed(telling.copy()):
+        rest = [each for each in telling if each != name]
+        if name not in _MAIN and rest and _kinds(rest, facts) == _kinds(telling, facts):
+            telling = rest
+    return telling
+
+
+def _kinds(names: Sequence[str], facts: Sequence[Mapping[str, str]]) -> int:
+    return len({tuple(each.get(name, "") for name in names) for each in facts})
+
+
+def _short(name: str, facts: Sequence[Mapping[str, str]]) -> Callable[[str], str]:
+    """How a fact is said in a name: without its version, where there is one version of each."""
+    values = {each.get(name, "") for each in facts}
+    bare = {value.partition(" ")[0] for value in values}
+    alone = name in ("model", "framework", "dataset") and len(bare) == len(values)
+    return lambda value: value.partition(" ")[0] if alone else _spoken(name, value)
+
+
+def _spoken(name: str, value: str) -> str:
+    if not value:
+        return ""
+    known = {
+        "batch-size": f"batch {value}",
+        "threads": f"{value} thread{'' if value == '1' else 's'}",
+        "model variant": f"[{value}]",
+        "host": f"on {value}",
+    }
+    plain = ("model", "framework", "dataset", "scenario", "cpu")
+    return known.get(name) or (value if name in plain else f"{name} {value}")
+
+
+def _named(facts: Mapping[str, str], results: Sequence[Result]) -> Group:
+    series = {name: value for name, value in facts.items() if name != "batch-size"}
+    return Group(_label(facts), _label(series), tuple(results))
+
+
+def _facts(result: Result) -> dict[str, str]:
+    """What may tell a configuration from another, the most telling first."""
+    pins = {role: pin.split("/", 1)[-1].replace("==", " ") for role, pin in result.pins.items() if "." not in role}
+    main = {name: pins.pop(name, "") for name in ("framework", "model", "dataset")}
+    cpu, host = (result.host.fields.get(name) for name in ("cpu_model", "hostname"))
+    given = {name: _text(value) for name, value in settings(result).items() if value is not None}
+    given.setdefault("scenario", result.scenario)
+    facts = {
+        **{name: main[name] for name in ("model", "framework")},
+        **given,
+        "model variant": variant_of(result, "model"),
+        "dataset": main["dataset"],
+        **pins,
+        "cpu": str(cpu.value) if isinstance(cpu, Field) else "",
+        "host": str(host.value) if isinstance(host, Field) else "",
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _label(facts: Mapping[str, str]) -> str:
+    return ", ".join(value for value in facts.values() if value) or "all results"
+
+
+def curves(found: Sequence[Group]) -> tuple[Configuration, ...]:
+    """The distributions of those whose raw latencies are there. Raises UsageError when none has any."""
+    configurations = []
+    for group in found:
+        taken = [times for result in group.results for times in _latencies(result)]
+        if taken:
+            pooled = [ms for times in taken for ms in times]
+            counted = f"{len(taken)} launch{'es' if len(taken) > 1 else ''}, {len(pooled):,} queries"
+            label = f"{group.label} ({counted})"
+            configurations.append(Configuration(label, tuple(map(_curve, taken)), _curve(pooled)))
+    if not configurations:
+        raise UsageError("none of these results has raw latencies", hint="offline sends one query: plot throughput")
+    return tuple(configurations)
+
+
+def _latencies(result: Result) -> list[list[int]]:
+    found = []
+    for launch in range(1, max(result.launches, 1) + 1):
+        try:
+            found.append(list(result.latencies(launch)))
+        except CmxError:  # a run without, or one whose files were removed: the others are drawn
+            continue
+    return [times for times in found if times and result.latency.p50 is not None]
+
+
+def _curve(times: Sequence[int]) -> tuple[tuple[float, float], ...]:
+    ordered = sorted(times)
+    count = len(ordered)
+    places = (
+        range(count) if count <= _QUANTILES else [round(i * (count - 1) / (_QUANTILES - 1)) for i in range(_QUANTILES)]
+    )
+    return tuple((ordered[place] * _MS, (place + 1) / count) for place in places)
+
+
+def rates(found: Sequence[Group]) -> tuple[Point, ...]:
+    """Throughput by batch size, in samples per second. Raises UsageError when none has any."""
+    points = []
+    for group in found:
+        values = [value for each in launches(group.results) if (value := each.values.get("throughput"))]
+        if values:
+            batch = group.results[0].comparability.batch_size or 1
+            points.append(_point(group, group.series, values, batch=batch))
+    if not points:
+        raise UsageError("none of these results has a throughput", hint="cmx run benchmark --set batch-size=8")
+    return tuple(sorted(points, key=lambda each: (each.label, each.batch)))
+
+
+def costs(found: Sequence[Group], metric: str, percent: str = "median", prefix: str = "") -> tuple[Point, ...]:
+    """Latency in ms (a sample's, where queries were not timed) and accuracy, in percent if ``is_share`` says so.
+
+    ``prefix`` is put before the frameworks' names, by which points are coloured.
+    """
+    points = []
+    for group in found:
+        gain = group.results[-1].accuracy.get(metric)
+        values = [value for each in launches(group.results) if (value := _cost(each.values, percent))]
+        if gain is not None and values:
+            framework = group.results[0].pins.get("framework", "").split("/", 1)[-1].partition("==")[0]
+            scaled = gain * 100 if is_share(metric) else gain
+            points.append(_point(group, group.label, values, gain=scaled, group_name=prefix + (framework or "cmx")))
+    return tuple(points)
+
+
+def _cost(values: Mapping[str, Any], percent: str) -> float | None:
+    if values.get(percent):
+        return float(values[percent]) * _MS
+    return 1e3 / values["throughput"] if values.get("throughput") else None
+
+
+def _point(
+    group: Group, label: str, values: Sequence[float], *, batch: int = 1, gain: float = 0.0, group_name: str = ""
+) -> Point:
+    ordered = sorted(values)
+    interval = median_interval(ordered, _SUFFICIENT)
+    middle = percentile(ordered, 50)  # type: ignore[arg-type]  # order is all that it asks for
+    low, high = (interval.low, interval.high) if interval else (ordered[0], ordered[-1])
+    bar = INTERVAL if interval else RANGE
+    return Point(label, group_name or label, batch, middle, low, high, len(ordered), gain, bar=bar)
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of right answers, shown in percent."""
+    return metric.startswith(("top_", "map", "mAP", "ap", "AP", "f1"))
+
+
+def main_metric(results: Iterable[Result]) -> str:
+    """The accuracy that most of the results were judged by. Raises UsageError where none was."""
+    counted = Counter(
+        str(result.validation.get("metric") or next(iter(result.accuracy))) for result in results if result.accuracy
+    )
+    if not counted:
+        raise UsageError("none of these results has an accuracy", hint="a workflow with a validate step gives one")
+    return counted.most_common(1)[0][0]
+
+
+def main_scenario(results: Iterable[Result]) -> str:
+    """The scenario that most of the results have: times of different ones say different things."""
+    counted = Counter(result.scenario for result in results)
+    return counted.most_common(1)[0][0] if counted else ""
+
+
+def cost_title(results: Sequence[Result]) -> str:
+    """How an axis of ``costs`` is titled."""
+    timed = all(each.values.get("median") for each in launches(results))
+    return "latency of a query, median, ms" if timed else "time per sample, ms"
+
+
+def histories(found: Sequence[Group]) -> tuple[History, ...]:
+    """Each configuration's medians over time, in ms (or ms per sample), with steps."""
+    told = []
+    for group in found:
+        timed = [(each.created, value, each.short) for each in group.results if (value := _median(each)) is not None]
+        if timed:
+            told.append(_history(group.label, timed))
+    if not told:
+        raise UsageError("none of these results was timed", hint="cmx run benchmark takes times")
+    return tuple(told)
+
+
+def _median(result: Result) -> float | None:
+    values = [value for each in launches([result]) if (value := _cost(each.values, "median"))]
+    return float(percentile(sorted(values), 50)) if values else None  # type: ignore[arg-type]
+
+
+def _history(label: str, timed: Sequence[tuple[str, float, str]]) -> History:
+    parts = history.segments([value for _, value, _ in timed])
+    stretches = tuple((timed[each.start][0], timed[each.end - 1][0], each.median) for each in parts)
+    steps = tuple(
+        (timed[after.start][0], after.median, after.median / before.median - 1) for before, after in pairwise(parts)
+    )
+    return History(f"{label} ({len(timed)} results)", tuple(timed), stretches, steps)
