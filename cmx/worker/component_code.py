@@ -47,6 +47,8 @@ def load_module(file: Path, reference: str) -> ModuleType:
     )
     if spec is None or spec.loader is None:
         raise EntryError(f"cannot load {file}")
+    for above in ("cmx_components", f"cmx_components.{match['kind']}"):
+        sys.modules.setdefault(above, ModuleType(above))  # "from . import network" asks for them
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

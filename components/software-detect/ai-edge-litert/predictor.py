@@ -160,4 +160,4 @@ def _describe(interpreter: Interpreter, settings: Mapping[str, Any]) -> dict[str
 def _precision(interpreter: Interpreter) -> str:
     """int8 where any weight is; what is computed is what the file says."""
     dtypes = {np.dtype(each["dtype"]).name for each in interpreter.get_tensor_details()}
-    return "int8" if "int8" in dtypes else "f16" if "float16" in dtypes else "f32"
+    return next((name for name in ("int8", "float16") if name in dtypes), "float32")

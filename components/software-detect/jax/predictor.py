@@ -118,4 +118,4 @@ def _size(dimension: Any) -> Any:
 def _precision(exported: export.Exported) -> str:
     """The narrowest floats of the program."""
     found = set(re.findall(r"[<x](bf16|f16)>", exported.mlir_module()))
-    return min(found, default="f32")
+    return {"bf16": "bfloat16", "f16": "float16"}[min(found)] if found else "float32"

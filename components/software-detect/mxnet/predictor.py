@@ -129,8 +129,9 @@ def _precision(symbol: Path, arguments: Mapping[str, Any]) -> str:
     if "_contrib_quantize" in text:
         return "int8"
     if '"bfloat16"' in text:
-        return "bf16"
-    return "f16" if '"float16"' in text or any(_dtype(each) == "float16" for each in arguments.values()) else "f32"
+        return "bfloat16"
+    half = '"float16"' in text or any(_dtype(each) == "float16" for each in arguments.values())
+    return "float16" if half else "float32"
 
 
 def _shapes(network: _Network, component: Mapping[str, Any]) -> Tuple[Tuple[int, ...], ...]:

@@ -12,6 +12,7 @@ import openvino
 from cmx.worker.predictors import PredictorError, TensorInfo, check_feeds, only_file
 
 _PRECISIONS = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16, "f16": openvino.Type.f16}
+_NAMES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 
 
 class OpenVinoPredictor:
@@ -78,6 +79,7 @@ def _check_precision(compiled: openvino.CompiledModel, asked: str) -> None:
 
 
 def _precision(compiled: openvino.CompiledModel) -> str:
+    """What is computed in, by the name of its setting."""
     in_effect = compiled.get_property("INFERENCE_PRECISION_HINT")
     return next((name for name, kind in _PRECISIONS.items() if kind == in_effect), str(in_effect))
 
@@ -87,7 +89,7 @@ def _describe(compiled: openvino.CompiledModel, settings: Mapping[str, Any]) -> 
         "framework": "openvino",
         "version": _version(),
         "device": "cpu",
-        "precision": _precision(compiled),
+        "precision": _NAMES[_precision(compiled)],
         "threads": settings["threads"],
         "inference_threads": int(compiled.get_property("INFERENCE_NUM_THREADS")),
         "streams": int(compiled.get_property("NUM_STREAMS")),

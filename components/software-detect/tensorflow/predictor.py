@@ -19,7 +19,7 @@ os.environ.update(KERAS_HOME=_KERAS_HOME.name, KERAS_BACKEND="tensorflow", TF_CP
 import tensorflow as tf  # noqa: E402
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2  # noqa: E402
 
-_NARROW = {"bfloat16": "bf16", "float16": "f16", "qint8": "int8", "int8": "int8"}
+_NARROW = ("qint8", "int8", "bfloat16", "float16")
 
 Call = Callable[[Sequence[np.ndarray]], List[np.ndarray]]
 
@@ -180,7 +180,7 @@ def _session(model: Path, settings: Mapping[str, Any]) -> _Compiled:
 def _precision(graph: Any) -> str:
     """The narrowest numbers that anything in a graph answers with."""
     found = {tensor.dtype.name for operation in graph.get_operations() for tensor in operation.outputs}
-    return next((short for name, short in _NARROW.items() if name in found), "f32")
+    return next((name.lstrip("q") for name in _NARROW if name in found), "float32")
 
 
 def _describe(settings: Mapping[str, Any]) -> dict[str, Any]:

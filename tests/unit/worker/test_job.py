@@ -99,10 +99,11 @@ def test_a_job_is_read_from_its_file(tmp_path: Path) -> None:
 
 
 def test_an_entry_is_loaded_under_its_component_s_name(tmp_path: Path) -> None:
-    (tmp_path / "convert.py").write_text("from .network import depth\ndef convert(): return depth, __name__\n")
+    neighbours = "from . import network\nfrom .network import depth\n"
+    (tmp_path / "convert.py").write_text(f"{neighbours}def convert(): return network.depth, depth, __name__\n")
     (tmp_path / "network.py").write_text("depth = 16\n")
     found = load_entry(f"{tmp_path}/convert.py:convert", "model/efficient-net==1.0.0")
-    assert found() == (16, "cmx_components.model.efficient-net")
+    assert found() == (16, 16, "cmx_components.model.efficient-net")
 
 
 def test_loading_an_entry_leaves_no_bytecode_beside_it(tmp_path: Path) -> None:
