@@ -108,6 +108,7 @@ def _remarks(result: Result) -> list[str]:
     if "throughput" not in result.metrics:
         return [*notes, *(f"failed: {reason}" for reason in result.reasons)]
     remarks = [f"measured with {result.metrics.get('threads')} thread(s), {_repeated(result)}", *_claim(result), *notes]
+    remarks += [f"noisy before: {sentence}" for sentence in _before(result)]
     remarks += [f"noisy{_how_often(result)}: {sentence}" for sentence in result.noisy]
     remarks += [f"caution: {sentence}" for sentence in result.cautions]
     return remarks + [f"not valid: {reason}" for reason in result.reasons]
@@ -139,6 +140,12 @@ def _claim(result: Result) -> list[str]:
 
 def _stopped(result: Result) -> str:
     return str((result.sampling or {}).get("stopped", ""))
+
+
+def _before(result: Result) -> list[str]:
+    """What went on before the first launch that found the machine busy."""
+    busy = [step.before for step in result.steps if step.before and step.before.now]
+    return list(busy[0].now) if busy else []
 
 
 def _how_often(result: Result) -> str:

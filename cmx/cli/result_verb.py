@@ -126,8 +126,16 @@ def _shown(result: Result) -> str:
     lines += ["", "HOST"] + [f"  {name:<18} {fact(name, field)}" for name, field in result.host.fields.items()]
     if result.noise:
         lines += ["", "NOISE"] + [f"  {name:<18} {value}" for name, value in noise(result.noise.document())]
+    if energy := [f"  launch {step.launch:<11} {_energy(step.energy)}" for step in result.steps if step.energy]:
+        lines += ["", "ENERGY", *energy]
     lines += ["", f"comparable with results of key {result.key}", f"files: {result.folder}"]
     return "\n".join(lines)
+
+
+def _energy(energy: Mapping[str, Any]) -> str:
+    used = [f"{name} {joules:.2f} J" for name, joules in energy["domains"].items()]
+    missing = [f"{name} unavailable: {why}" for name, why in energy["unavailable"].items()]
+    return "   ".join([*used, *missing])
 
 
 def _stages(stages: Mapping[str, Any]) -> list[str]:

@@ -11,12 +11,16 @@ from cmx.lazy import exports
 
 if TYPE_CHECKING:
     from cmx.host.description import Description, Field, Unavailable, describe
+    from cmx.host.energy import Energy, EnergyMonitor
     from cmx.host.noise import Noise, NoiseMonitor
+    from cmx.host.quiet import look, wait_for_quiet
 
 __all__ = [
     "TARGETS",
     "Accelerator",
     "Description",
+    "Energy",
+    "EnergyMonitor",
     "Field",
     "Host",
     "Noise",
@@ -24,10 +28,17 @@ __all__ = [
     "Unavailable",
     "check_target",
     "describe",
+    "look",
     "target_of",
+    "wait_for_quiet",
 ]
 
 __getattr__ = exports(
     __name__,
-    {"description": ("Description", "Field", "Unavailable", "describe"), "noise": ("Noise", "NoiseMonitor")},
+    {
+        "description": ("Description", "Field", "Unavailable", "describe"),
+        "noise": ("Noise", "NoiseMonitor"),
+        "energy": ("Energy", "EnergyMonitor"),
+        "quiet": ("look", "wait_for_quiet"),
+    },
 )

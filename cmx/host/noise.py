@@ -58,6 +58,11 @@ class Noise:
         """One sentence for each thing that may have changed the numbers; none on a quiet machine."""
         return tuple(filter(None, (rule(self) for rule in _RULES)))
 
+    @property
+    def now(self) -> tuple[str, ...]:
+        """What goes on now, where this is a short look: without the load, which tells of the last minute too."""
+        return tuple(filter(None, (say(self) for say in (_others, _pressed, _stolen))))
+
     @classmethod
     def worst(cls, noises: Sequence[Noise]) -> Noise:
         """The worst of each value in several measurements; their times and throttlings are added up."""
@@ -239,22 +244,26 @@ def _noisy_load(noise: Noise) -> str:
     return f"load {noise.load:.1f} on {_cores(noise.cpus)} during the run; {_TAIL}"
 
 
-def _noisy_others(noise: Noise) -> str:
+def _others(noise: Noise) -> str:
     if noise.other_cores is None or noise.other_cores <= noise.cpus * OTHERS_SHARE:
         return ""
-    return f"other processes used {noise.other_cores:.1f} of {_cores(noise.cpus)} during the run; {_TAIL}"
+    return f"other processes used {noise.other_cores:.1f} of {_cores(noise.cpus)}"
 
 
-def _noisy_pressure(noise: Noise) -> str:
+def _pressed(noise: Noise) -> str:
     if noise.pressure is None or noise.pressure <= PRESSURE_SHARE:
         return ""
-    return f"for {noise.pressure:.0%} of the run some task waited for a CPU; {_TAIL}"
+    return f"some task waited for a CPU for {noise.pressure:.0%} of the time"
 
 
-def _noisy_steal(noise: Noise) -> str:
+def _stolen(noise: Noise) -> str:
     if noise.steal is None or noise.steal <= STEAL_SHARE:
         return ""
-    return f"the hypervisor took {noise.steal:.1%} of the CPU time; {_TAIL}"
+    return f"the hypervisor took {noise.steal:.1%} of the CPU time"
+
+
+def _during(say: Callable[[Noise], str]) -> Callable[[Noise], str]:
+    return lambda noise: f"{said} during the run; {_TAIL}" if (said := say(noise)) else ""
 
 
 def _noisy_governor(noise: Noise) -> str:
@@ -274,7 +283,15 @@ def _noisy_throttle(noise: Noise) -> str:
     return f"the processor was throttled {noise.throttled} times for its heat" if noise.throttled else ""
 
 
-_RULES = (_noisy_load, _noisy_others, _noisy_pressure, _noisy_steal, _noisy_governor, _noisy_clock, _noisy_throttle)
+_RULES = (
+    _noisy_load,
+    _during(_others),
+    _during(_pressed),
+    _during(_stolen),
+    _noisy_governor,
+    _noisy_clock,
+    _noisy_throttle,
+)
 
 
 def _cores(count: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from cmx.errors import RunError
 from cmx.resolver.plan import PlannedStep
@@ -91,12 +90,23 @@ def _step(run: Run, step: PlannedStep, launch: int = 1) -> None:
     run.reporter.begin(step.id, intent(step))
     python, job, start = run.provisioner.python(step.environment), job_of(run, step), time.perf_counter_ns()
     try:
-        outcome, noise = work(run, python, job, folder_of(step.id, launch), run.limits(step))
+        folder = folder_of(step.id, launch)
+        outcome, before, noise, used = work(run, python, job, folder, run.limits(step), measures=step.measures)
     except RunError:
         run.steps.append(Step(step.id, step.action, "failed", elapsed(start), launch=launch))
         raise
-    done = Step(step.id, step.action, outcome["status"], outcome["wall_ns"], outcome=outcome, launch=launch)
-    run.steps.append(done if not step.measures else replace(done, noise=noise))
+    done = Step(
+        step.id,
+        step.action,
+        outcome["status"],
+        outcome["wall_ns"],
+        outcome=outcome,
+        launch=launch,
+        before=before,
+        noise=noise,
+        energy=used.document() if used else None,
+    )
+    run.steps.append(done)
     if outcome["status"] != "ok":
         raise failure(step.id, outcome)
     check_versions(run.plan, step, outcome["versions"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmx.errors import CmxError, RunError
-from cmx.host import Noise, NoiseMonitor
+from cmx.host import Energy, EnergyMonitor, Noise, NoiseMonitor, look, wait_for_quiet
 from cmx.resolver.plan import Plan, PlannedStep
 from cmx.resolver.world import normalised
 from cmx.runner.process import Limits, run_worker
@@ -20,14 +20,19 @@ Document = Mapping[str, Any]
 
 
 class Worked(NamedTuple):
-    """An outcome, and what else went on while the worker was at it."""
+    """An outcome; of a measurement also how busy the machine was before and meanwhile, and the energy it used."""
 
     outcome: dict[str, Any]
-    noise: Noise
+    before: Noise | None = None
+    noise: Noise | None = None
+    energy: Energy | None = None
 
 
-def work(run: Run, python: Path, job: Document, folder: str, limits: Limits) -> Worked:
-    """One job in a worker. One at a time on this machine, so that nobody's measurement is disturbed by another's."""
+def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, measures: bool = False) -> Worked:
+    """One job in a worker. One at a time on this machine, so that nobody's measurement is disturbed by another's.
+
+    Raises what ``run_worker`` raises, and RunError for a machine that does not become quiet where that is required.
+    """
     document = {
         "schema": 1,
         "document": "job",
@@ -37,13 +42,34 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits) -> 
         "progress": True,
         "memory_limit": limits.memory,
     }
+
+    def go() -> dict[str, Any]:
+        return run_worker(python, document, limits, lambda done, total: run.reporter.progress("queries", done, total))
+
     what = f"{folder} of {run.plan.workflow}"
     with run.provisioner.store.device_lock("device-cpu", what=what, on_wait=run.reporter.note):
-        monitor = NoiseMonitor()
-        outcome = run_worker(
-            python, document, limits, lambda done, total: run.reporter.progress("queries", done, total)
+        if not measures:
+            return Worked(go())
+        before = _quiet(run)
+        noise, energy = NoiseMonitor(), EnergyMonitor()
+        outcome = go()
+        used = energy.finish()
+        return Worked(outcome, before, noise.finish(outcome["cpu_ns"]), used)
+
+
+def _quiet(run: Run) -> Noise:
+    """How busy the machine is before a measurement. Raises RunError where it has to be quiet and is not."""
+    limit = run.options.require_quiet
+    if limit is None:
+        return look()
+    run.reporter.begin("quiet", f"waiting up to {limit:g} s for the machine to be quiet")
+    before = wait_for_quiet(limit)
+    if busy := before.now:
+        raise RunError(
+            f"the machine did not become quiet within {limit:g} s: {busy[0]}",
+            hint="end what runs beside it, wait longer (--require-quiet 10min), or leave --require-quiet out",
         )
-        return Worked(outcome, monitor.finish(outcome["cpu_ns"]))
+    return before
 
 
 def products_in(outcome: Document, folder: Path) -> dict[str, Path]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +75,31 @@ def test_a_precision_and_a_time_budget_end_a_measurement(native: CommandLine) ->
 )
 def test_what_cannot_be_met_is_said_before_anything_is_done(native: CommandLine, words: str, message: str) -> None:
     assert native("run", "benchmark", "matmul", *words.split(), code=2).error == message
+
+
+def test_a_machine_that_others_keep_busy_is_reported_as_noisy(native: CommandLine) -> None:
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        result = native.json("run", "benchmark", "matmul", *SMALL[:2], "--set", "repetitions=20")["result"]
+        refused = native("run", "benchmark", "matmul", *SMALL, "--require-quiet", "1s", code=1)
+    finally:
+        for each in others:
+            each.kill()
+            each.wait()
+    [launch] = [step for step in result["steps"] if step["id"] == "benchmark"]
+    assert any(sentence.startswith("other processes used") for sentence in launch["noise"]["noisy"])
+    assert launch["before"]["other_cores"] > 0.1 * launch["before"]["cpus"]
+    shown = native("result", "show", result["id"]).out
+    assert "noisy before: other processes used" in shown and "noisy: " in shown
+    assert refused.error.startswith("the machine did not become quiet within 1 s: ")
+    assert "--require-quiet 10min" in refused.hint
+    assert native.results()[-1]["status"] == "failed"
+
+
+def test_energy_is_in_the_record_or_the_reason_why_not(native: CommandLine) -> None:
+    result = native.json("run", "benchmark", "matmul", *SMALL)["result"]
+    [launch] = [step for step in result["steps"] if step["id"] == "benchmark"]
+    energy = launch["energy"]
+    assert energy["domains"] or set(energy["unavailable"]) == {"rapl", "nvml"}
+    shown = native("run", "benchmark", "matmul", *SMALL).out
+    assert ("J A LAUNCH" in shown) == bool(energy["domains"])

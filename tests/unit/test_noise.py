@@ -70,7 +70,7 @@ def test_load_above_the_number_of_cpus_is_noise(tmp_path: Path) -> None:
 def test_pressure_is_the_share_of_time_in_which_some_task_waited(tmp_path: Path) -> None:
     noise = measure(tmp_path, worker_cpu_ns=10 * SECOND, busy=1000, idle=1000, waited_us=2_500_000)
     assert noise.pressure == 0.25
-    assert noise.noisy[0].startswith("for 25% of the run some task waited for a CPU")
+    assert noise.noisy[0].startswith("some task waited for a CPU for 25% of the time during the run")
 
 
 def test_stolen_time_is_noise_and_not_busy_time(tmp_path: Path) -> None:
