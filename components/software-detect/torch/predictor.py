@@ -6,6 +6,7 @@ call, less that Python's own work between them (measured: EfficientNet-Lite0's m
 
 from __future__ import annotations
 
+import importlib
 import json
 import tempfile
 import time
@@ -118,7 +119,8 @@ def _set_up(settings: Mapping[str, Any]) -> None:
 def _compile(program: torch.export.ExportedProgram, package: Path, settings: Mapping[str, Any]) -> None:
     """Write a package of compiled code that knows its names; the number of threads is compiled in."""
     if settings["device"] != "cpu":
-        program = torch.export.passes.move_to_device_pass(program, settings["device"])
+        passes: Any = importlib.import_module("torch.export.passes")
+        program = passes.move_to_device_pass(program, settings["device"])
     names = {**_program_names(program), "precision": _precision(program.state_dict.values())}
     metadata = {_NAMES: json.dumps(names), "threads": str(torch.get_num_threads())}
     torch._inductor.aoti_compile_and_package(
@@ -140,7 +142,7 @@ def _script(model: Path, component: Mapping[str, Any], described: dict[str, Any]
             f"{model.name} is TorchScript, which runs as it is: execution {described['execution']} needs a .pt2",
             "--set execution=eager",
         )
-    module = torch.jit.load(str(model), map_location=described["device"]).eval()
+    module: Any = torch.jit.load(str(model), map_location=described["device"]).eval()  # type: ignore[no-untyped-call]
     arguments = module.forward.schema.arguments[1:]
     inputs = [(each.name, _SCALAR_TYPES.get(str(each.type), "float32"), ()) for each in arguments]
     outputs = [(f"output_{number}", "float32", ()) for number, _ in enumerate(_returned(module))]
@@ -151,7 +153,7 @@ def _script(model: Path, component: Mapping[str, Any], described: dict[str, Any]
 _SCALAR_TYPES = {"int": "int", "float": "float", "bool": "bool"}
 
 
-def _returned(module: torch.jit.ScriptModule) -> Sequence[Any]:
+def _returned(module: Any) -> Sequence[Any]:
     kind = module.forward.schema.returns[0].type
     return list(kind.elements()) if kind.kind() == "TupleType" else [kind]
 
