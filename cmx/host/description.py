@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cmx.host import elsewhere, limits, processor, software, virtualisation
+from cmx.host import elsewhere, limits, microarchitecture, processor, software, virtualisation
 from cmx.host.accelerators import accelerators
 from cmx.host.machine import Host
 from cmx.host.tree import Missing, Tree
@@ -80,6 +80,8 @@ _LINUX: dict[str, Probe] = {
     "container": virtualisation.container,
     "cpu_model": processor.model,
     "cpu_vendor": processor.vendor,
+    "microarchitecture": microarchitecture.microarchitecture,
+    "isa_level": microarchitecture.isa_level,
     "cpu_flags": processor.flags,
     "sockets": processor.sockets,
     "cores": processor.cores,

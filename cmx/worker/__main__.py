@@ -36,6 +36,7 @@ from cmx.worker import Context, Outcome, outcome, process  # noqa: E402
 from cmx.worker.component_code import load_entry  # noqa: E402
 from cmx.worker.context import Progress  # noqa: E402
 from cmx.worker.job import Job, JobError  # noqa: E402
+from cmx.worker.libraries import libraries  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
@@ -87,6 +88,7 @@ def perform(job: Job) -> int:
             "files": list(done.files),
             "products": dict(done.products),
             "versions": process.versions(),
+            "libraries": libraries(),
             "threads": process.threads(),
             **spent,
         },

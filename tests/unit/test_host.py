@@ -147,3 +147,53 @@ def test_a_cpu_list_is_ranges_and_single_cpus() -> None:
 def test_a_device_tree_text_loses_its_nul(tmp_path: Path) -> None:
     put(tmp_path, "/proc/device-tree/model", "A Board\0")
     assert Tree(tmp_path).read("/proc/device-tree/model") == "A Board"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "family", "model", "stepping", "name"),
+    [
+        ("GenuineIntel", 6, 207, 2, "Emerald Rapids"),
+        ("GenuineIntel", 6, 0x55, 4, "Skylake server"),
+        ("GenuineIntel", 6, 0x55, 7, "Cascade Lake"),
+        ("GenuineIntel", 6, 0x55, 11, "Cooper Lake"),
+        ("AuthenticAMD", 0x17, 0x01, 2, "Zen"),
+        ("AuthenticAMD", 0x17, 0x08, 2, "Zen+"),
+        ("AuthenticAMD", 0x17, 0x31, 0, "Zen 2"),
+        ("AuthenticAMD", 0x19, 0x21, 0, "Zen 3"),
+        ("AuthenticAMD", 0x19, 0x11, 1, "Zen 4"),
+        ("AuthenticAMD", 0x1A, 0x44, 0, "Zen 5"),
+    ],
+)
+def test_a_microarchitecture_has_its_name(
+    vendor: str, family: int, model: int, stepping: int, name: str, tmp_path: Path
+) -> None:
+    facts = f"vendor_id : {vendor}\ncpu family : {family}\nmodel : {model}\nstepping : {stepping}\n"
+    put(tmp_path, "/proc/cpuinfo", f"processor : 0\n{facts}")
+    assert str(describe(LINUX, tmp_path)["microarchitecture"]) == name
+
+
+def test_a_processor_that_no_table_has_is_not_guessed(tmp_path: Path) -> None:
+    put(tmp_path, "/proc/cpuinfo", "processor : 0\nvendor_id : GenuineIntel\ncpu family : 6\nmodel : 255\n")
+    found = str(describe(LINUX, tmp_path)["microarchitecture"])
+    assert found == "unavailable: no name is known for GenuineIntel family 6 model 255"
+
+
+V1 = "fpu lm cmov cx8 fxsr mmx syscall sse sse2"
+V2 = f"{V1} cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3"
+V3 = f"{V2} avx avx2 bmi1 bmi2 f16c fma abm movbe xsave"
+
+
+@pytest.mark.parametrize(
+    ("flags", "level"),
+    [
+        (V1, "x86-64-v1"),
+        (V2, "x86-64-v2"),
+        (V3.replace(" fma", ""), "x86-64-v2"),
+        (V3, "x86-64-v3"),
+        (f"{V3} avx512f avx512bw avx512cd avx512dq avx512vl", "x86-64-v4"),
+        ("fpu", "unavailable: /proc/cpuinfo (flags) reaches no level of x86-64"),
+    ],
+)
+def test_the_level_is_the_highest_whose_flags_are_all_there(flags: str, level: str, tmp_path: Path) -> None:
+    put(tmp_path, "/proc/cpuinfo", f"processor : 0\nflags : {flags}\n")
+    assert str(describe(LINUX, tmp_path)["isa_level"]) == level
