@@ -124,12 +124,25 @@ def _shown(result: Result) -> str:
     lines += ["", "PINS"] + [_pin(result, role, reference) for role, reference in result.pins.items()]
     lines += ["", "STEPS"] + [f"  {_step(step)}" for step in result.steps]
     lines += ["", "HOST"] + [f"  {name:<18} {fact(name, field)}" for name, field in result.host.fields.items()]
+    if libraries := _libraries(result):
+        lines += ["", "LIBRARIES (in the worker that measured)", *libraries]
     if result.noise:
         lines += ["", "NOISE"] + [f"  {name:<18} {value}" for name, value in noise(result.noise.document())]
     if energy := [f"  launch {step.launch:<11} {_energy(step.energy)}" for step in result.steps if step.energy]:
         lines += ["", "ENERGY", *energy]
     lines += ["", f"comparable with results of key {result.key}", f"files: {result.folder}"]
     return "\n".join(lines)
+
+
+def _libraries(result: Result) -> list[str]:
+    """The versions of what was imported, numpy's BLAS, and the libraries of mathematics that were loaded."""
+    outcome = next((step.outcome for step in result.steps if step.noise), {})
+    versions = [f"{name} {version}" for name, version in (outcome.get("versions") or {}).items()]
+    found = outcome.get("libraries") or {}
+    blas = found.get("blas")
+    lines = [f"  {'versions':<18} {', '.join(versions)}"] if versions else []
+    lines += [f"  {'blas of numpy':<18} {blas['name']} {blas['version']}"] if blas else []
+    return lines + ([f"  {'loaded':<18} {', '.join(found['loaded'])}"] if found.get("loaded") else [])
 
 
 def _energy(energy: Mapping[str, Any]) -> str:
