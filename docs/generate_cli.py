@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from cmx.cli.main import VERBS
 from cmx.cli.parser import Parser
-from cmx.component import Action, Component, SoftwareDetect, load
+from cmx.component import Action, Component, SoftwareDetect
+from cmx.component_file import load
 from cmx.repository import Repository
 from cmx.settings import builtin_repository
 

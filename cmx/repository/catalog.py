@@ -228,7 +228,7 @@ class Catalog:
 
     def _component(self, entry: Entry) -> Component:
         """One object for each reading of a file, which also keeps the digest it was once asked for."""
-        from cmx.component import from_document
+        from cmx.component_file import from_document
 
         text = self._index.document(entry)
         known = self._components.get(entry.file)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmx.component import FILE, Action, Component, Dataset, Model, SoftwareDetect, Workflow, load
+from cmx.component import FILE, Action, Component, Dataset, Model, SoftwareDetect, Workflow
+from cmx.component_file import load
 from cmx.errors import CmxError, nearest
 from cmx.reference import Reference
 from cmx.repository.catalog import Catalog, near

@@ -7,7 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from cmx.component import FILE, Component, load
+from cmx.component import FILE, Component
+from cmx.component_file import load
 from cmx.errors import UsageError
 from cmx.files import disk_failures, write_atomically
 from cmx.repository.catalog import Catalog

@@ -30,7 +30,7 @@ FAULTY: Row = ["", "", "", "", "", "", [], ""]
 
 def read(file: str) -> Row:
     """The row of one component.yaml; whatever is wrong with it is in the row, never raised."""
-    from cmx.component import load
+    from cmx.component_file import load
 
     try:
         component = load(Path(file))

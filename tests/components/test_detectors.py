@@ -14,7 +14,8 @@ import pytest
 import yaml
 from fake_tools import interpreter
 
-from cmx.component import SoftwareDetect, load
+from cmx.component import SoftwareDetect
+from cmx.component_file import load
 from cmx.detect import Detector
 from cmx.host.targets import target_of
 from cmx.pattern import fault

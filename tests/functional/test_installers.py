@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cmx.component import InstallRule, SoftwareDetect, load
+from cmx.component import InstallRule, SoftwareDetect
+from cmx.component_file import load
 from cmx.detect import Detector
 from cmx.errors import HashMismatch, Unavailable
 from cmx.host import Host

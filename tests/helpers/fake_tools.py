@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cmx.component import SoftwareDetect, from_document
+from cmx.component import SoftwareDetect
+from cmx.component_file import from_document
 from cmx.detect import Detector
 from cmx.settings import Settings
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cmx.component import load
+from cmx.component_file import load
 from cmx.errors import ComponentInvalid
 from cmx.repository.reading import read
 

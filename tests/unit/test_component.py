@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from component_files import action, component, dataset, model, package, put, workflow
 
-from cmx.component import Action, Dataset, Model, SoftwareDetect, Workflow, load
+from cmx.component import Action, Dataset, Model, SoftwareDetect, Workflow
+from cmx.component_file import load
 from cmx.errors import ComponentInvalid
 from cmx.reference import Reference
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from fake_tools import component, detector, program, shell, starts, tool
 
-from cmx.component import Dataset, Model, from_document
+from cmx.component import Dataset, Model
+from cmx.component_file import from_document
 from cmx.errors import ResolutionError, UsageError
 
 

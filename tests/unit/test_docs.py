@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import cmx
-from cmx.component import load
+from cmx.component_file import load
 from cmx.reference import COMPONENT_KINDS
 
 DOCS = Path(cmx.__file__).parents[1] / "docs"

@@ -12,7 +12,7 @@ from component_files import action, dataset, model, put, put_all, uid, workflow
 from git_repository import make_repository
 
 from cmx.cli.main import main
-from cmx.component import load
+from cmx.component_file import load
 from cmx.repository import Catalog
 from cmx.settings import Settings
 

@@ -17,7 +17,8 @@ from file_server import FileServer, Page, serving
 from git_repository import GitRepository, make_repository
 from processes import answer, start
 
-from cmx.component import InstallRule, SoftwareDetect, load
+from cmx.component import InstallRule, SoftwareDetect
+from cmx.component_file import load
 from cmx.detect import Detector
 from cmx.errors import ComponentInvalid, HashMismatch, StoreError, Unavailable, UsageError
 from cmx.host import Host
@@ -246,7 +247,7 @@ def test_of_several_processes_one_installs(server: FileServer, store: Store, tmp
     program = """
 import sys
 from pathlib import Path
-from cmx.component import load
+from cmx.component_file import load
 from cmx.install import install_tool
 from cmx.settings import Settings
 from cmx.store import Store
