@@ -62,12 +62,14 @@ def _bar(context: Context, metric: str, at_least: float | None, tolerance: float
 
 
 def _summary(score: Score, metric: str, bar: Bar, passed: bool) -> str:
-    """As in: top-1 18/20 = 0.900 ≥ 0.850 (reference 0.900 − tolerance 0.050), top-5 19/20 = 0.950."""
-    asked = f"{_said(score, metric)} {'≥' if passed else '<'} {bar.at_least:.3f} ({bar.source})"
-    return ", ".join([asked, *(_said(score, name) for name in score.accuracy if name != metric)])
+    """As in: top-1 18/20 = 0.900 ≥ 0.850 (reference 0.900 − tolerance 0.050), top-5 19/20."""
+    value, sign = score.accuracy[metric], "≥" if passed else "<"
+    counted = f"{_said(score, metric)} = {value:.3f}" if metric in score.correct else _said(score, metric)
+    others = [f", {_said(score, name)}" for name in score.accuracy if name != metric]
+    return f"{counted} {sign} {bar.at_least:.3f} ({bar.source})" + "".join(others)
 
 
 def _said(score: Score, metric: str) -> str:
-    """A metric, with its count where it is one: "top-1 18/20 = 0.900", "mAP 0.440"."""
-    count = f"{score.correct[metric]}/{score.total} = " if metric in score.correct else ""
-    return f"{metric.replace('_', '-')} {count}{score.accuracy[metric]:.3f}"
+    """A metric as a count where it is one: "top-5 19/20", "mAP 0.440"."""
+    value = f"{score.correct[metric]}/{score.total}" if metric in score.correct else f"{score.accuracy[metric]:.3f}"
+    return f"{metric.replace('_', '-')} {value}"

@@ -17,11 +17,13 @@ from pathlib import Path
 class Page:
     """What the server says under one path.
 
-    ``break_after`` are numbers of bytes after which one answer each breaks off, in this order; ``redirect`` leads
-    elsewhere; ``statuses`` are answers without content that come first; at ``hold_at`` bytes it waits for ``release``.
+    ``kind`` is its media type. ``break_after`` are numbers of bytes after which one answer each breaks off, in this
+    order; ``redirect`` leads elsewhere; ``statuses`` are answers without content that come first; at ``hold_at`` bytes
+    it waits for ``release``.
     """
 
     content: bytes = b""
+    kind: str = ""
     etag: str = '"one"'
     modified: str = ""
     break_after: list[int] = field(default_factory=list)
@@ -88,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, page: Page) -> None:
         start = self._start(page)
         body = page.content[start:]
-        headers = {"ETag": page.etag, "Last-Modified": page.modified, "Connection": "close"}
+        headers = {"ETag": page.etag, "Last-Modified": page.modified, "Connection": "close", "Content-Type": page.kind}
         if page.says_length:
             headers["Content-Length"] = str(len(body))
         if start:

@@ -15,6 +15,7 @@ from file_server import FileServer, Page, serving
 from git_repository import GitRepository, make_repository
 from hypothesis import given
 from hypothesis import strategies as st
+from wheels import configure_pip, make_wheel
 
 from cmx.errors import ComponentInvalid, HashMismatch, StoreError, Unavailable
 from cmx.install import describe_source, fetch, held, stored
@@ -65,7 +66,7 @@ def archive(server: FileServer, folder: Path, files: dict[str, bytes]) -> dict[s
 
 
 def test_each_kind_is_a_module() -> None:
-    assert kinds() == ("apt", "file", "git", "npm", "pypi", "url")
+    assert kinds() == ("apt", "file", "git", "npm", "parts", "pypi", "sdist", "url")
 
 
 def test_the_order_of_a_sources_keys_does_not_matter() -> None:
@@ -183,6 +184,8 @@ def test_members_that_were_damaged_are_fetched_again(server: FileServer, store: 
         ({"git": "ssh://example.org/x.git", "commit": "0" * 40, "members": "*"}, "git"),
         ({"git": "https://example.org/x.git", "commit": "0" * 40}, "member"),
         ({"url": "https://example.org/x.zip", "sha256": "abc"}, "sha256"),
+        ({"sdist": "labelme", "sha256": ZEROS, "members": "*"}, "sdist"),
+        ({"sdist": "labelme==1.0", "sha256": "abc", "members": "*"}, "sha256"),
     ],
 )
 def test_a_bad_source_names_the_field_and_starts_nothing(
@@ -333,3 +336,73 @@ def _failing(path: Path, complaint: str) -> None:
     """A program that only complains, for the words of errors that a working one gives seldom."""
     path.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+# Several sources in one folder, and what wheels leave out.
+
+
+def test_parts_lie_together_and_a_single_file_takes_its_name(server: FileServer, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "boxes.json").write_text("[]")
+    photos = archive(server, tmp_path, {"a/1.jpg": b"1", "a/2.jpg": b"2", "b/1.jpg": b"3"})
+    parts = [{"file": "boxes.json"}, {**photos, "members": ["a/1.jpg", "a/2.jpg"]}]
+    source = {"parts": [*parts, {**photos, "member": "b/1.jpg", "as": "3.jpg"}]}
+    assert not held(source, store=store)
+    fetched = fetch(source, store=store, folder=tmp_path)
+    assert {name: (fetched.path / name).read_text() for name in names(fetched.path)} == {
+        "1.jpg": "1",
+        "2.jpg": "2",
+        "3.jpg": "3",
+        "boxes.json": "[]",
+    }
+    assert stored(source, store=store, folder=tmp_path) == fetched
+    assert held(source, store=store)
+    assert describe_source(source) == f"boxes.json, {photos['url']}"
+    (tmp_path / "boxes.json").write_text("[1]")
+    assert stored(source, store=store, folder=tmp_path) is None
+    assert fetch(source, store=store, folder=tmp_path).digest != fetched.digest
+
+
+def test_two_parts_with_a_file_of_one_name_are_an_error(server: FileServer, store: Store, tmp_path: Path) -> None:
+    photos = archive(server, tmp_path, {"a/1.jpg": b"1", "b/1.jpg": b"2"})
+    source = {"parts": [{**photos, "member": "a/1.jpg"}, {**photos, "member": "b/1.jpg"}]}
+    with pytest.raises(ComponentInvalid, match=r"source\.parts\.1: an earlier part has a '1\.jpg' too") as caught:
+        fetch(source, store=store, folder=tmp_path)
+    assert caught.value.hint == "rename it: as:"
+
+
+def test_a_folder_has_no_name_to_take(server: FileServer, store: Store, tmp_path: Path) -> None:
+    photos = archive(server, tmp_path, {"a/1.jpg": b"1"})
+    source = {"parts": [{**photos, "members": "a/*", "as": "x.jpg"}]}
+    with pytest.raises(ComponentInvalid, match=r"source\.parts\.0\.as: the part is a folder"):
+        fetch(source, store=store, folder=tmp_path)
+
+
+def package_index(server: FileServer, folder: Path, content: bytes = b"data") -> str:
+    """An index with a package as a wheel and as a source archive; the sha256 of the latter."""
+    import io
+    import tarfile
+
+    wheel, packed = make_wheel(folder, "thing", "1.0"), io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as opened:
+        for name, data in {"PKG-INFO": b"Metadata-Version: 2.1", "examples/photo.jpg": content}.items():
+            member = tarfile.TarInfo(f"thing-1.0/{name}")
+            member.size = len(data)
+            opened.addfile(member, io.BytesIO(data))
+    files = {wheel.name: wheel.read_bytes(), "thing-1.0.tar.gz": packed.getvalue()}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    server.pages |= {f"/{name}": Page(data) for name, data in files.items()}
+    links = "".join(f'<a href="/{name}#sha256={hashes[name]}">{name}</a>' for name in files)
+    server.pages["/thing/"] = Page(f"<!DOCTYPE html><html><body>{links}</body></html>".encode(), kind="text/html")
+    return hashes["thing-1.0.tar.gz"]
+
+
+def test_what_a_wheel_leaves_out_comes_from_the_source_archive(
+    server: FileServer, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = package_index(server, tmp_path)
+    configure_pip(monkeypatch, index_url=server.url)
+    source = {"sdist": "thing==1.0", "sha256": sha256, "members": "thing-1.0/examples/*.jpg"}
+    fetched = fetch(source, store=store, folder=tmp_path)
+    assert {name: (fetched.path / name).read_bytes() for name in names(fetched.path)} == {"photo.jpg": b"data"}
+    with pytest.raises(HashMismatch):
+        fetch({**source, "sha256": ZEROS}, store=store, folder=tmp_path)

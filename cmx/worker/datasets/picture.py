@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
 
-def open_picture(path: Path) -> Image:
-    """The picture in a file, in RGB and the right way up; raises ActionError naming the file.
+def open_picture(path: Path, *, upright: bool = True) -> Image:
+    """The picture in a file, in RGB; ``upright`` turns it as its camera was held. Raises ActionError naming the file.
 
     A picture of more pixels than Pillow holds for safe (89 million) is refused before it is unpacked.
     """
@@ -26,8 +26,8 @@ def open_picture(path: Path) -> Image:
             # Pillow itself only warns up to twice the limit; making that an error is not safe with threads.
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError
-            upright = ImageOps.exif_transpose(image)
-            return upright if upright.mode == "RGB" else upright.convert("RGB")
+            turned = ImageOps.exif_transpose(image) if upright else image
+            return turned.convert("RGB")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = f"{Image.MAX_IMAGE_PIXELS:,}" if Image.MAX_IMAGE_PIXELS else "the limit of"
         raise ActionError(f"{path}: refused, it has more than {limit} pixels", "use a smaller picture") from None

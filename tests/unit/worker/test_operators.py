@@ -160,7 +160,7 @@ def test_operators_are_found_in_every_file_of_the_package() -> None:
     ("step", "message"),
     [
         ({"resise": {"size": 224}}, "step 1: unknown operator 'resise'; did you mean 'resize'?"),
-        ({"blur": {}}, "unknown operator 'blur'; there is: center_crop, "),
+        ({"blur": {}}, "unknown operator 'blur'; there is: boxes_of_grids, "),
         ({"resize": {"sizes": 224}}, "step 1, resize: unknown parameter 'sizes'; did you mean 'size'?"),
         ({"normalize": {"mean": 127}}, "step 1, normalize: std must be given"),
         ({"top_k": {}}, "step 1, top_k: k must be given"),
