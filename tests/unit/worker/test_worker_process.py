@@ -95,7 +95,7 @@ def test_the_worker_sees_nothing_of_cmx_but_itself(worker: Worker) -> None:
     assert found["file"] == "None"
     assert set(found["cmx"]) == {
         "cmx", "cmx.worker", "cmx.worker.component_code", "cmx.worker.context", "cmx.worker.job", "cmx.worker.outcome",
-        "cmx.worker.process",
+        "cmx.worker.process", "cmx.worker.libraries",
     }  # fmt: skip
 
 
