@@ -209,7 +209,8 @@ def _usable(results: Sequence[Result], side: str, invalid: bool) -> tuple[Result
         raise UsageError(f"{side}: {first.short} failed, and has no numbers", hint=f"cmx result show {first.short}")
     if not _measured(first):
         raise UsageError(f"{side}: {first.short} took no times", hint="cmx run benchmark takes them")
-    why = "; ".join(first.reasons)
+    more = f" (and {len(first.reasons) - 1} more)" if len(first.reasons) > 1 else ""
+    why = f"{first.reasons[0]}{more}"
     raise UsageError(f"{side}: {first.short} is not valid: {why}", hint="--invalid compares it all the same")
 
 
