@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 COMPILE = "compile"
 FACTS = "facts"
 _AT_ONCE = 8
+MOST_BYTES = 1 << 30
+"""How much memory samples may take together, where nobody says how many to keep."""
 
 
 def model_predictor(context: Context, *, threads: int) -> Predictor:
@@ -49,14 +51,15 @@ def describe_predictor(context: Context, predictor: Predictor) -> dict[str, Any]
 class Samples:
     """The samples of a task, ready for the model.
 
-    Each is prepared once and kept: loading is not timed, and what LoadGen unloads it may load again.
+    Each is prepared once and kept: loading is not timed, and what LoadGen unloads it may load again. Without a
+    ``performance_count`` as many are kept at once as are about a GiB, by the size of the first.
     """
 
     def __init__(self, task: Task, performance_count: Optional[int] = None) -> None:
         self.total = len(task)
-        self.performance_count = min(performance_count or self.total, self.total)
         self.feeds: dict[int, Feeds] = {}
         self._task = task
+        self.performance_count = min(performance_count or self._fitting(), self.total)
 
     def load(self, indices: Sequence[int]) -> None:
         missing = [index for index in indices if index not in self.feeds]
@@ -67,6 +70,10 @@ class Samples:
     def unload(self, indices: Sequence[int]) -> None:
         for index in indices:
             self.feeds.pop(index, None)
+
+    def _fitting(self) -> int:
+        self.load([0])
+        return max(1, MOST_BYTES // sum(array.nbytes for array in self.feeds[0].values()))
 
 
 class Sut:

@@ -1,0 +1,54 @@
+"""Samples in memory, and what a task does where it says nothing of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmx.worker import Context, Role, inference
+from cmx.worker.inference import Samples
+from cmx.worker.tasks import Feeds, Task
+
+
+class Numbers(Task):
+    """Ten samples of 16 bytes: their number, twice."""
+
+    def __len__(self) -> int:
+        return 10
+
+    def sample(self, index: int) -> Feeds:
+        return {"a": np.full((1, 2), index, np.int32), "b": np.full((1, 1), index, np.int64)}
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Iterator[Numbers]:
+    model = Role("model/m==1.0.0", "", None, {"task": "numbers"}, tmp_path)
+    yield Numbers(Context({"model": model}, {}, tmp_path), ["a", "b"])
+
+
+def test_all_samples_are_kept_where_they_fit(numbers: Numbers) -> None:
+    assert Samples(numbers).performance_count == 10
+    assert Samples(numbers, 4).performance_count == 4
+    assert Samples(numbers, 40).performance_count == 10
+
+
+@pytest.mark.parametrize(("room", "count"), [(64, 4), (1, 1)])
+def test_no_more_samples_are_kept_than_there_is_room_for(
+    numbers: Numbers, monkeypatch: pytest.MonkeyPatch, room: int, count: int
+) -> None:
+    monkeypatch.setattr(inference, "MOST_BYTES", room)
+    assert Samples(numbers).performance_count == count
+
+
+def test_several_inputs_become_one_batch_in_memory_that_is_used_again(numbers: Numbers) -> None:
+    first = numbers.collate([numbers.sample(index) for index in (1, 2, 3)])
+    assert {name: array.tolist() for name, array in first.items()} == {
+        "a": [[1, 1], [2, 2], [3, 3]],
+        "b": [[1], [2], [3]],
+    }
+    again = numbers.collate([numbers.sample(index) for index in (7, 8)])
+    assert again["a"].tolist() == [[7, 7], [8, 8]]
+    assert np.shares_memory(again["a"], first["a"])
