@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cmx.component import Action, Step
+from cmx.component import Action, SoftwareDetect, Step
 from cmx.errors import ComponentInvalid, ResolutionError, Unsatisfiable, UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
@@ -53,7 +53,9 @@ def make_plan(
     """
     draft = make_draft(catalog, request)
     _check_platforms(draft, machine)
-    settings, others = settle(draft.software, draft.steps, draft.parameters)
+    software = draft.software
+    _check_framework(draft, software)
+    settings, others = settle(software, draft.steps, draft.parameters)
     parameters = assign(draft.steps, others, complete=bool(request.action))
     solution, locks = _solve(draft, machine, offline, locked)
     pins = _with_settings(make_pins(draft, solution), settings)
@@ -87,6 +89,16 @@ def narrowed(plan: Plan, catalog: Catalog, request: Request) -> Plan:
     _check_filled(draft, plan.pins)
     steps = tuple(_planned(step, action, parameters[step.id], plan.pins) for step, action in draft.steps)
     return replace(plan, request=request, pins=_with_settings(plan.pins, settings), steps=steps)
+
+
+def _check_framework(draft: Draft, software: Mapping[str, SoftwareDetect]) -> None:
+    """Raise UsageError where software is to run a model that no predictor lets it run."""
+    framework = software.get("framework")
+    if framework and not framework.formats and "model" in draft.wanted:
+        raise UsageError(
+            f"software/{framework.name} runs no models: its component names no formats",
+            hint="'cmx list software-detect --tag framework' has those that may do",
+        )
 
 
 def _with_settings(pins: Mapping[str, Pin], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Pin]:

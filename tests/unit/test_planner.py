@@ -585,6 +585,11 @@ def test_a_setting_of_another_framework_is_an_error(catalog: Catalog) -> None:
         plan(catalog, Fake(), use={"framework": "torchlike", "model": "plain"}, parameters={"fast": "yes"})
 
 
+def test_software_that_runs_no_models_is_no_framework(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="software/numpy runs no models"):
+        plan(catalog, Fake([detected(runner="1.9", numpy="2.0")]), use={"framework": "numpy"})
+
+
 def test_a_framework_may_be_named_by_its_alias(catalog: Catalog) -> None:
     machine = Fake([detected(runner="1.9", numpy="2.0")])
     assert plan(catalog, machine, use={"framework": "rnr>=1.9"}).pins["framework"].reference == "software/runner==1.9"

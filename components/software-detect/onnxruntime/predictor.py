@@ -29,7 +29,7 @@ _PROVIDERS = {
     "rocm": Provider("ROCMExecutionProvider", "rocm", "AMD's package onnxruntime-rocm has it"),
     "migraphx": Provider("MIGraphXExecutionProvider", "rocm", "AMD's package onnxruntime-migraphx has it"),
     "directml": Provider("DmlExecutionProvider", "directml", "the package onnxruntime-directml has it, on Windows"),
-    "openvino": Provider("OpenVINOExecutionProvider", "openvino", "the package onnxruntime-openvino has it"),
+    "openvino": Provider("OpenVINOExecutionProvider", "cpu", "the package onnxruntime-openvino has it"),
     "coreml": Provider("CoreMLExecutionProvider", "coreml", "the package onnxruntime has it on macOS"),
 }
 _LEVELS = {
@@ -79,7 +79,7 @@ def load(model: Path, component: Mapping[str, Any], settings: Mapping[str, Any])
 
 def optimise(source: Path, destination: Path, settings: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     """Save the graph as the CPU's provider has it; others compile what cannot be saved, whenever they load it."""
-    if settings["execution_provider"] != "cpu":
+    if _available(settings["execution_provider"]).name != _PROVIDERS["cpu"].name:
         return None
     level, partial = settings["graph_optimisation"], destination.with_name(destination.name + ".partial")
     options = _options(settings["threads"], level)

@@ -161,6 +161,8 @@ def test_an_execution_provider_that_is_not_here_is_refused_and_never_replaced(mo
     with pytest.raises(PredictorError, match=f"execution-provider {provider}: onnxruntime .* it has cpu") as caught:
         open_predictor(framework(**{"execution-provider": provider}), model, {})
     assert caught.value.hint.endswith("or --set execution-provider=cpu")
+    with pytest.raises(PredictorError, match=f"execution-provider {provider}"):
+        optimise(framework(**{"execution-provider": provider}), model, model.with_name("out.onnx"))
 
 
 def test_the_precision_is_the_type_of_most_weights(model: Path) -> None:
