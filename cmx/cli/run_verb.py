@@ -47,7 +47,9 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     parser.add_argument("--fresh", action="store_true", help="start an interrupted matrix over")
     parser.add_argument("--plan", metavar="FILE", help="carry out a saved plan instead of resolving")
     parser.add_argument("--plan-only", action="store_true", help="print the plan (JSON) and stop")
-    parser.add_argument("--anonymous", action="store_true", help="leave this machine's name out of the record")
+    parser.add_argument(
+        "--anonymous", action="store_true", help="leave paths and the names of host and user out of the record"
+    )
     add_measuring_options(parser)
     add_named_options(parser, arguments)
 

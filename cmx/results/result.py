@@ -299,6 +299,13 @@ class Result:
             **{name: dict(value) for name in ("sampling", "matrix") if (value := getattr(self, name))},
         }
 
+    def anonymous(self, *folders: Path) -> Result:
+        """The same without paths, the user's name and the host's; ``folders`` are more places that are to go."""
+        from cmx.results.anonymity import Scrubber
+
+        document = Scrubber.of_this_machine(*folders).document(self.document())
+        return Result.from_document(document, folder=self.folder)
+
     @classmethod
     def from_document(cls, document: Mapping[str, Any], *, folder: Path | None = None) -> Result:
         """The result that ``document`` made; for one from outside use ``read``, which checks it first."""

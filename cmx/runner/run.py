@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from pathlib import Path
 
 from cmx.errors import Interrupted, RunError, UsageError
 from cmx.host import Host, Noise, describe
@@ -75,7 +77,7 @@ def record(run: Run) -> Result:
     """What came of a run that has ended, well or not."""
     order = {step.id: number for number, step in enumerate(run.plan.steps)}
     plan, noises = run.plan, [step.noise for step in launches(run) if step.noise]
-    return Result.assemble(
+    result = Result.assemble(
         id=run.id,
         request=plan.request.document(),
         plan=plan.document(),
@@ -89,6 +91,9 @@ def record(run: Run) -> Result:
         sampling=run.sampling,
         matrix=run.matrix,
     )
+    if not run.options.anonymous:
+        return result
+    return result.anonymous(run.settings.home, Path(sys.prefix), Path(sys.base_prefix))
 
 
 def _comparability(run: Run) -> Comparability:

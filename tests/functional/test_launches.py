@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command_line import CommandLine
+from command_line import ROOT, CommandLine
 
 from cmx.schema import validate
 
@@ -103,3 +105,20 @@ def test_energy_is_in_the_record_or_the_reason_why_not(native: CommandLine) -> N
     assert energy["domains"] or set(energy["unavailable"]) == {"rapl", "nvml"}
     shown = native("run", "benchmark", "matmul", *SMALL).out
     assert ("J A LAUNCH" in shown) == bool(energy["domains"])
+
+
+def test_an_anonymous_record_has_no_path_and_no_name(native: CommandLine) -> None:
+    home = native.folder / "adalovelace"
+    home.mkdir()
+    settings = {"HOME": str(home), "USER": "adalovelace", "LOGNAME": "adalovelace"}
+    good = native("run", "benchmark", "matmul", *SMALL, "--anonymous", "--json", **settings).document["result"]
+    bad = ("--set", "arguments=--variant /adalovelace/x", "--set", "repetitions=1")
+    native("run", "benchmark", "matmul", *bad, "--anonymous", code=1, **settings)
+    failed = native.results()[-1]
+    for result in (good, failed):
+        record = (native.run_folder(result) / "result.json").read_text(encoding="utf-8")
+        for private in ("adalovelace", str(native.home), str(ROOT), str(native.folder), str(native.python)):
+            assert private not in record
+        assert not re.search(rf"\b{re.escape(platform.node())}\b", record.replace("hypervisor", ""))
+        assert "hostname" not in result["host"]["fields"]
+    assert "error" in failed and failed["error"]["message"]
