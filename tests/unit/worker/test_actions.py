@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -273,9 +274,10 @@ def test_a_framework_that_has_nothing_to_compile_says_so_and_loads_the_variant(
 ) -> None:
     """A framework of a user's own: its predictor is onnxruntime's, without the function ``optimise``."""
     own = framework("onnxruntime")
-    text = (Path(own["folder"]) / "predictor.py").read_text()
-    (tmp_path / "predictor.py").write_text(text.replace("def optimise(", "def _optimise("))
-    roles["framework"] = {**own, "reference": "software/mine==1.0.0", "folder": str(tmp_path)}
+    folder = shutil.copytree(own["folder"], tmp_path / "mine", ignore=shutil.ignore_patterns("__pycache__"))
+    predictor_file = folder / "predictor.py"
+    predictor_file.write_text(predictor_file.read_text().replace("def optimise(", "def _optimise("))
+    roles["framework"] = {**own, "reference": "software/mine==1.0.0", "folder": str(folder)}
     made = performed(worker, "compile", roles, {})
     assert (made["summary"], list(made["products"])) == ("nothing to compile for mine", ["facts"])
     (worker.output / "facts.json").rename(tmp_path / "facts.json")
