@@ -99,7 +99,7 @@ def run(
     return run_plan(plan, catalog=catalog, settings=catalog.settings, options=options, reporter=reporter)
 
 
-_KEYS = ("action", "workflow", "set", "use", "seed", "offline", "plan_only")
+_KEYS = ("action", "workflow", "set", "use", "seed", "offline", "plan_only", "launches", "precision", "time_budget")
 
 
 def access(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,9 +127,12 @@ def access_or_raise(request: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"unknown key {unknown!r}", hint=nearest(unknown, keys))
     if look_up:
         return look_up(request)
-    from cmx.runner import Options
+    from cmx.runner import Options, Sampling
 
     catalog, offline = Catalog.default(), bool(request.get("offline", False))
+    sampling = Sampling(
+        _integer(request, "launches"), _positive(request, "precision"), _positive(request, "time_budget")
+    ).check()
     plan = resolve(
         catalog,
         str(request.get("workflow", WORKFLOW)),
@@ -141,7 +144,7 @@ def access_or_raise(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     if request.get("plan_only"):
         return {"plan": plan.document()}
-    result = run(plan, catalog=catalog, options=Options(offline=offline))
+    result = run(plan, catalog=catalog, options=Options(offline=offline, sampling=sampling))
     if result.error:
         raise failure(result)
     return {"result": result.document()}
@@ -169,6 +172,13 @@ def _integer(request: Mapping[str, Any], key: str) -> int:
     value = request.get(key, 0)
     if not isinstance(value, int) or isinstance(value, bool):
         raise UsageError(f"{key!r} is not a whole number: {value!r}", hint=f'as in {{"{key}": 0}}')
+    return value
+
+
+def _positive(request: Mapping[str, Any], key: str) -> float | None:
+    value = request.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+        raise UsageError(f"{key!r} is not a number over 0: {value!r}", hint='as in {"precision": 0.02} for 2 %')
     return value
 
 

@@ -1,6 +1,7 @@
 """JSON in, JSON out: cmx access '{"action": "benchmark", "workflow": "image-classification"}'
 
-An action runs with the keys action, workflow, set (its parameters), use, seed, offline and plan_only:
+An action runs with the keys action, workflow, set (its parameters), use, seed, offline, plan_only, launches, precision
+(0.02 for 2 %) and time_budget (in s):
 cmx access '{"action": "benchmark", "set": {"scenario": "offline", "duration": 5}}'. The actions list, find, show and
 result look things up: '{"action": "list", "kind": "model"}'. The same call from Python is cmx.access(dict).
 The request is an argument, a file (@request.json) or standard input (-).

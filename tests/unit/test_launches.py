@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from result_samples import checked, make, outcome, timed
 
+from cmx.api import access
 from cmx.errors import UsageError
 from cmx.results import Step
+from cmx.results.export import row
 from cmx.results.launches import Observed, spread, statistics
 from cmx.runner.options import LEAST_LAUNCHES, MOST_LAUNCHES, Sampling, half_width
 from cmx.schema import validate
@@ -166,3 +168,24 @@ def test_the_outcome_of_a_failed_launch_is_kept(tmp_path: Path) -> None:
     result = make(launched(1, [10**7] * 100, tmp_path), second, folder=tmp_path)
     assert (result.status, result.launches) == ("failed", 1)
     assert result.reasons[0] == "step benchmark failed: ValueError: gone"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"precision": "2%"}, "'precision' is not a number over 0: '2%'"),
+        ({"launches": 1.5}, "'launches' is not a whole number: 1.5"),
+        ({"launches": 2, "precision": 0.02}, "--launches 2 is too few for --precision"),
+    ],
+)
+def test_access_checks_how_long_is_measured(request_: dict[str, Any], message: str) -> None:
+    answer = access({"action": "benchmark", **request_})
+    assert answer["ok"] is False
+    assert answer["error"]["message"].startswith(message)
+
+
+def test_an_export_has_the_launches_and_the_interval(tmp_path: Path) -> None:
+    steps = [launched(number, [10**6 * number] * 100, tmp_path) for number in range(1, 7)]
+    found = row(make(*steps, checked(), folder=tmp_path))
+    assert (found["launches"], found["interval_confidence"]) == (6, 0.96875)
+    assert (found["latency_interval_low_ns"], found["latency_interval_high_ns"]) == (10**6, 6 * 10**6)
