@@ -191,6 +191,9 @@ class World(Provider):
         if self.offline:
             return f"{name} is neither on this machine nor in the store, and --offline forbids fetching it"
         detector = self._detector(plain) if kind == "software" else None
+        for needed in detector.requires.values() if detector else ():
+            if not self.candidates(node(needed)):
+                return f"{name} is not on this machine, and it needs {needed}: {self.describe_missing(node(needed))}"
         advice = self.surroundings.advice(detector) if detector else ""
         return f"{name} is not on this machine, and no installer here offers it{advice and f' (try: {advice})'}"
 

@@ -1,9 +1,9 @@
-"""Software that cannot share an environment: explained when it is asked for in one, run when it has its own."""
+"""Software that cannot share an environment: explained when it is asked for in one, run when each has its own."""
 
 from __future__ import annotations
 
 import pytest
-from command_line import CommandLine, write_files
+from command_line import SHORT, CommandLine, write_files
 
 _ACTION = """
 schema: 1
@@ -93,3 +93,18 @@ def test_in_two_workflows_both_run(frameworks: CommandLine) -> None:
     assert "mxnet 1.9.1 numpy 1.23." in old.err and old.err.count("3.0") >= 1
     new = frameworks("run", "add-onnxruntime", "new")
     assert "onnxruntime " in new.err and "numpy 2." in new.err
+
+
+@pytest.mark.slow
+def test_two_versions_of_a_framework_run_side_by_side_and_each_says_its_own(cmx: CommandLine) -> None:
+    axis = "framework=onnxruntime==1.20.1,onnxruntime"
+    table = cmx("run", "benchmark", "--matrix", axis, *SHORT, timeout=600).out
+    results = [cmx.json("result", "show", each["id"])["result"] for each in cmx.results()]
+    planned = {result["plan"]["pins"]["framework"]["version"]: result for result in results}
+    assert len(results) == len(planned) == 2 and "1.20.1" in planned
+    for version, result in planned.items():
+        said = {each["id"]: each["outcome"]["metrics"]["predictor"]["version"] for each in result["steps"][1:]}
+        assert said == {"benchmark": version, "validate": version}
+        packages = {each["name"]: each["version"] for each in result["plan"]["environments"]["main"]["packages"]}
+        assert packages["onnxruntime"] == version
+    assert "onnxruntime==1.20.1" in table

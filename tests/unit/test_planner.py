@@ -348,6 +348,18 @@ def test_a_tool_that_nobody_can_install_comes_with_advice(catalog: Catalog) -> N
     assert caught.value.facts[-1] == "software/cc is not on this machine, and no installer here offers it (try: get cc)"
 
 
+def test_a_tool_that_needs_another_that_is_missing_says_so(catalog: Catalog) -> None:
+    root = catalog.repositories[0].root
+    put_all(root, component("software-detect", "cc", f"{CC}requires: {{driver: software/gpu-driver}}\n"))
+    put_all(root, component("software-detect", "gpu-driver", CC))
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(Catalog([Repository.open(root)], catalog.settings), Fake(), workflow="make", action="build")
+    assert caught.value.facts[-1] == (
+        "software/cc is not on this machine, and it needs software/gpu-driver: "
+        "software/gpu-driver is not on this machine, and no installer here offers it (try: get gpu-driver)"
+    )
+
+
 def test_what_works_elsewhere_only_is_no_candidate(catalog: Catalog, tmp_path: Path) -> None:
     put_all(tmp_path / "zoo", component("software-detect", "cc", CC + "platforms: [macos, windows-x86_64]\n"))
     with pytest.raises(Unsatisfiable) as caught:
