@@ -35,23 +35,25 @@ def main(arguments: list[str]) -> None:
 
 
 def compare(calls: dict[str, Call], shape: list[int], seconds: float) -> dict[str, Any]:
-    """Call the sides in turns with one array, for some seconds: ns of each call, and the sum of each side's answer."""
+    """Call the sides in turns with one array, for some seconds: ns and CPU ns of each call, and the answers' sums."""
     import numpy as np
 
     array = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     answers: dict[str, Any] = {}
     times: dict[str, list[int]] = {side: [] for side in calls}
+    cpu: dict[str, list[int]] = {side: [] for side in calls}
     begin, warm = time.perf_counter(), False
     while not warm or time.perf_counter() - begin < seconds or len(times["loop"]) < LEAST_CALLS:
         for side, call in calls.items():
-            started = time.perf_counter_ns()
+            used, started = time.process_time_ns(), time.perf_counter_ns()
             answers[side] = call(array)
             times[side].append(time.perf_counter_ns() - started)
+            cpu[side].append(time.process_time_ns() - used)
         if not warm and time.perf_counter() - begin > WARM_UP_SECONDS:
             begin, warm = time.perf_counter(), True
-            times = {side: [] for side in calls}
+            times, cpu = {side: [] for side in calls}, {side: [] for side in calls}
     totals = {side: float(np.abs(np.asarray(answer, dtype=np.float64)).sum()) for side, answer in answers.items()}
-    return {"times": times, "totals": totals}
+    return {"times": times, "cpu": cpu, "totals": totals}
 
 
 def through_predictor(subject: dict[str, Any]) -> Call:

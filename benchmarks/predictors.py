@@ -51,6 +51,7 @@ class Subject:
     python: Path
     file: Path
     ratios: list[float] = field(default_factory=list)
+    cpu_ratios: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     calls: int = 0
 
@@ -167,23 +168,28 @@ def compare(subject: Subject, number: int, seconds: float) -> None:
     if not abs(loop - predictor) <= 1e-3 * loop:
         sys.exit(f"{subject.name}: the sides answered differently: {loop} and {predictor}")
     p50 = {side: percentile(sorted(times), 50.0) for side, times in found["times"].items()}
+    cpu = {side: percentile(sorted(times), 50.0) for side, times in found["cpu"].items()}
     subject.p50.append(p50["loop"])
     subject.ratios.append(p50["predictor"] / p50["loop"])
+    subject.cpu_ratios.append(cpu["predictor"] / cpu["loop"])
     subject.calls += len(found["times"]["loop"])
 
 
 def _line(number: int, subject: Subject) -> str:
-    p50, ratio, load = subject.p50[-1] / 1e6, subject.ratios[-1], os.getloadavg()[0]
-    return f"{number:>3}  {subject.name:<15} loop p50 {p50:>8.3f} ms   ratio {ratio:.4f}   load {load:.1f}"
+    ratios = f"ratio {subject.ratios[-1]:.4f}   of CPU time {subject.cpu_ratios[-1]:.4f}"
+    p50, load = subject.p50[-1] / 1e6, os.getloadavg()[0]
+    return f"{number:>3}  {subject.name:<15} loop p50 {p50:>8.3f} ms   {ratios}   load {load:.1f}"
 
 
 def _verdict(subject: Subject) -> int:
     """The median of the ratios, with the interval between two of them that holds the true median."""
     median, shown = _median(subject.ratios)
+    cpu, cpu_shown = _median(subject.cpu_ratios)
     good = abs(median - 1) <= WITHIN
     print(
         f"{subject.name:<15} median ratio {median:.4f}, interval {shown}, "
-        f"{len(subject.ratios)} pairs, {subject.calls} calls a side: {'' if good else 'not '}within 5 %"
+        f"{len(subject.ratios)} pairs, {subject.calls} calls a side: {'' if good else 'not '}within 5 %; "
+        f"of CPU time {cpu:.4f}, {cpu_shown}"
     )
     return 0 if good else 1
 
