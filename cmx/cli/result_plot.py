@@ -140,36 +140,32 @@ def _history(results: Sequence[Result]) -> _Chart:
 def _frontier(results: Sequence[Result], others: tuple[Source, tuple[Published, ...]] | None) -> _Chart:
     from cmx.results import chart_points, charts
     from cmx.results.beside import beside
+    from cmx.results.mlperf import STATISTICS
     from cmx.results.pareto import frontier
 
     official = beside(others[1], results) if others else None
-    own = [result for result in results if result.accuracy]
-    scenario = official.scenario if official else chart_points.main_scenario(own)
-    own = [result for result in own if result.scenario == scenario]
-    points: tuple[Any, ...] = official.points if official else ()
-    lines = [official.told] if official else []
-    cost, gain = (official.cost, official.gain) if official else ("", "")
-    if own:
-        metric = chart_points.main_metric(own)
-        found, shared = chart_points.groups(own)
-        statistic = {"single-stream": "p90", "multi-stream": "p99"}.get(scenario, "median") if official else "median"
-        points += chart_points.costs(found, metric, statistic, "here: " if official else "")
-        cost = cost or chart_points.cost_title(own)
-        dataset = own[0].pins.get("dataset", "").split("/", 1)[-1].replace("==", " ")
-        gain = gain or f"{metric.replace('_', '-')} on {dataset}{', %' if chart_points.is_share(metric) else ''}"
-        lines.append(f"{'here: ' if official else ''}{shared}")
-        if official:
-            lines.append(f"here {metric} is of {dataset}: another measure than the others'")
+    if official:
+        statistic = STATISTICS.get(official.scenario, "median")
+        own = chart_points.measured(results, official.scenario, statistic, "here: ")
+        lines = [official.told]
+    else:
+        own, lines = chart_points.measured(results), []
+    if own.points:
+        lines.append(f"{'here: ' if official else ''}{own.shared}")
+    if own.points and official:
+        lines.append(f"here the accuracy is {own.accuracy}: another measure than the others'")
+    points = (*(official.points if official else ()), *own.points)
     if not points:
         raise UsageError("no result with an accuracy and a time", hint="a workflow with a validate step gives both")
     # Beside others' results one's own are shown, and not ranked: their accuracy is another measure.
-    ranked = official.points if official else points
-    best = frontier([(each.middle, each.gain) for each in ranked])
+    best = frontier([(each.middle, each.gain) for each in (official.points if official else points)])
+    cost, gain = (official.cost, official.gain) if official else (own.cost, own.gain)
     spec = charts.frontier(points, best, cost, gain, [part for line in lines for part in _lines(line)])
     chosen = [points[place] for place in best]
-    return _Chart(
-        spec, {"kind": "frontier", "points": len(points), "frontier": _documents(chosen)}, _best(chosen, cost, gain)
-    )
+    text = _best(chosen, cost, gain)
+    if own.left_out:
+        text += f"not drawn: {own.left_out} of another scenario, or without this measure of accuracy\n"
+    return _Chart(spec, {"kind": "frontier", "points": len(points), "frontier": _documents(chosen)}, text)
 
 
 def _best(points: Sequence[Any], cost: str, gain: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from cmx.errors import CmxError, UsageError
 from cmx.host import Field
@@ -15,6 +15,7 @@ from cmx.results.result import Result
 from cmx.results.selection import settings, variant_of
 from cmx.results.statistics import median_interval, percentile
 
+_T = TypeVar("_T")
 _MS = 1e-6
 # A curve is drawn from so many of its quantiles: more than pixels show nothing more.
 _QUANTILES = 200
@@ -244,30 +245,56 @@ def _point(
 
 
 def is_share(metric: str) -> bool:
-    """Whether a metric is a share of right answers, shown in percent."""
-    return metric.startswith(("top_", "map", "mAP", "ap", "AP", "f1"))
+    """Whether a metric is shown in percent, as MLPerf has it; the others are shown as they are."""
+    return metric.startswith("top_")
 
 
-def main_metric(results: Iterable[Result]) -> str:
-    """The accuracy that most of the results were judged by. Raises UsageError where none was."""
-    counted = Counter(
-        str(result.validation.get("metric") or next(iter(result.accuracy))) for result in results if result.accuracy
+class Measured(NamedTuple):
+    """One's own points of a frontier, all of one scenario and one measure of accuracy, and how the axes are titled.
+
+    ``shared`` is what all have in common; ``left_out`` counts the results of another scenario or measure.
+    """
+
+    points: tuple[Point, ...]
+    cost: str
+    gain: str
+    accuracy: str
+    shared: str
+    left_out: int
+
+
+def measured(results: Sequence[Result], scenario: str = "", statistic: str = "median", prefix: str = "") -> Measured:
+    """The points of those results that stand on one axis: of ``scenario`` (or the most frequent), and of the metric and
+    the dataset that most of them were judged by. There may be none.
+    """
+    judged = [result for result in results if result.accuracy]
+    scenario = scenario or _most(result.scenario for result in judged) or ""
+    judged = [result for result in judged if result.scenario == scenario]
+    metric, dataset = _most(map(_measure, judged)) or ("", "")
+    own = [result for result in judged if _measure(result) == (metric, dataset)]
+    if not own:
+        return Measured((), "", "", "", "", len(results))
+    found, shared = groups(own)
+    timed = all(each.values.get(statistic) for each in launches(own))
+    accuracy = f"{metric.replace('_', '-')} on {dataset}"
+    return Measured(
+        costs(found, metric, statistic, prefix),
+        "latency of a query, median, ms" if timed else "time per sample, ms",
+        f"{accuracy}, %" if is_share(metric) else accuracy,
+        accuracy,
+        shared,
+        len(results) - len(own),
     )
-    if not counted:
-        raise UsageError("none of these results has an accuracy", hint="a workflow with a validate step gives one")
-    return counted.most_common(1)[0][0]
 
 
-def main_scenario(results: Iterable[Result]) -> str:
-    """The scenario that most of the results have: times of different ones say different things."""
-    counted = Counter(result.scenario for result in results)
-    return counted.most_common(1)[0][0] if counted else ""
+def _measure(result: Result) -> tuple[str, str]:
+    metric = str(result.validation.get("metric") or next(iter(result.accuracy)))
+    return metric, result.pins.get("dataset", "").split("/", 1)[-1].replace("==", " ")
 
 
-def cost_title(results: Sequence[Result]) -> str:
-    """How an axis of ``costs`` is titled."""
-    timed = all(each.values.get("median") for each in launches(results))
-    return "latency of a query, median, ms" if timed else "time per sample, ms"
+def _most(values: Iterable[_T]) -> _T | None:
+    counted = Counter(values).most_common(1)
+    return counted[0][0] if counted else None
 
 
 def histories(found: Sequence[Group]) -> tuple[History, ...]:

@@ -170,6 +170,15 @@ def test_the_frontier_is_answered_in_json_too(
     ]
 
 
+@needs_drawing
+def test_a_frontier_is_of_one_scenario_and_says_what_it_leaves_out(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(Database(settings), results([10.0, 11.0]), results([5.0], parameters={"scenario": "offline"}))
+    assert main(["result", "plot", "--output", str(tmp_path / "a.svg")]) == 0
+    assert "not drawn: 1 of another scenario, or without this measure of accuracy" in capsys.readouterr().out
+
+
 class _Page(HTMLParser):
     """What a browser would make of a page: its elements, and every address in it."""
 
