@@ -21,7 +21,7 @@ class Draft:
     """A request with its names looked up.
 
     ``paths`` are the places that the user gave for software (``--set gcc.path=…``), by role and by name; ``parameters``
-    are the other parameters.
+    are the other parameters. ``brought`` are the roles that the value of a setting or of a parameter brings, and whose.
     """
 
     request: Request
@@ -31,6 +31,7 @@ class Draft:
     roles: dict[str, Reference] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    brought: dict[str, str] = field(default_factory=dict)
 
     @property
     def software(self) -> dict[str, SoftwareDetect]:
@@ -83,6 +84,29 @@ def make_draft(catalog: Catalog, request: Request) -> Draft:
         draft.roles[EMULATOR] = Reference("software", "qemu-user")
     _split_paths(draft)
     return draft
+
+
+def bring(draft: Draft, who: str, fragments: Mapping[str, Mapping[str, Any]], chosen: Mapping[str, Any]) -> None:
+    """Add the roles that the chosen values of settings or parameters need; what fills one already stays.
+
+    Raises UsageError where a value needs what fills another role, and nothing does.
+    """
+    for name, fragment in fragments.items():
+        needs = fragment.get("requires", {}).get(str(chosen.get(name)), {})
+        for role, need in needs.items():
+            asker = f"{who} with {name} {chosen[name]}"
+            if role not in draft.roles:
+                draft.roles[role] = _reference_or_role(draft, asker, role, need)
+                draft.brought[role] = asker
+
+
+def _reference_or_role(draft: Draft, asker: str, role: str, need: str) -> Reference:
+    if "/" in need:
+        return Reference.parse(need)
+    found = draft.roles.get(need) or draft.workflow.requires.get(need)
+    if found is None:
+        raise UsageError(f"{asker} needs a {need}, and {draft.workflow.key} has none", hint=f"give --use {role}=NAME")
+    return found
 
 
 def _split_paths(draft: Draft) -> None:
@@ -148,6 +172,8 @@ def asked(draft: Draft) -> dict[Requirement, str]:
             askers.setdefault(requirement(reference), []).append(draft.workflow.key)
     if EMULATOR in draft.roles and EMULATOR not in {*draft.request.use, *draft.workflow.requires}:
         askers.setdefault(requirement(draft.roles[EMULATOR]), []).append(f"a program for {draft.request.target}")
+    for role, who in draft.brought.items():
+        askers.setdefault(requirement(draft.roles[role]), []).append(who)
     for _, action in draft.steps:
         for role, need in action.own_needs.items():
             if role not in draft.roles or draft.roles[role].key == need.key:

@@ -10,7 +10,7 @@ from cmx.component import Action, SoftwareDetect, Step
 from cmx.errors import ComponentInvalid, ResolutionError, Unsatisfiable, UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
-from cmx.resolver.draft import Draft, asked, make_draft
+from cmx.resolver.draft import Draft, asked, bring, make_draft
 from cmx.resolver.encoding import Answers
 from cmx.resolver.locking import (
     Machine,
@@ -53,10 +53,8 @@ def make_plan(
     """
     draft = make_draft(catalog, request)
     _check_platforms(draft, machine)
-    software = draft.software
-    _check_framework(draft, software)
-    settings, others = settle(software, draft.steps, draft.parameters)
-    parameters = assign(draft.steps, others, complete=bool(request.action))
+    _check_framework(draft, draft.software)
+    settings, parameters = _chosen_values(draft)
     solution, locks = _solve(draft, machine, offline, locked)
     pins = _with_settings(make_pins(draft, solution), settings)
     _check_filled(draft, pins)
@@ -84,9 +82,11 @@ def narrowed(plan: Plan, catalog: Catalog, request: Request) -> Plan:
     Raises ComponentInvalid when the request needs a role that the plan has no pin for.
     """
     draft = make_draft(catalog, request)
-    settings, others = settle(draft.software, draft.steps, draft.parameters)
-    parameters = assign(draft.steps, others, complete=bool(request.action))
+    settings, parameters = _chosen_values(draft)
     _check_filled(draft, plan.pins)
+    for role, who in draft.brought.items():
+        if role not in plan.pins:
+            raise UsageError(f"{who} needs {draft.roles[role]}, for which the plan has no pin", hint="resolve again")
     steps = tuple(_planned(step, action, parameters[step.id], plan.pins) for step, action in draft.steps)
     return replace(plan, request=request, pins=_with_settings(plan.pins, settings), steps=steps)
 
@@ -99,6 +99,18 @@ def _check_framework(draft: Draft, software: Mapping[str, SoftwareDetect]) -> No
             f"software/{framework.name} runs no models: its component names no formats",
             hint="'cmx list software-detect --tag framework' has those that may do",
         )
+
+
+def _chosen_values(draft: Draft) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The settings by role and the parameters by step; what their values need is added to the draft's roles."""
+    software = draft.software
+    settings, others = settle(software, draft.steps, draft.parameters)
+    parameters = assign(draft.steps, others, complete=bool(draft.request.action))
+    for role, chosen in settings.items():
+        bring(draft, f"software/{software[role].name}", software[role].settings, chosen)
+    for step, action in draft.steps:
+        bring(draft, action.key, action.parameters, parameters[step.id])
+    return settings, parameters
 
 
 def _with_settings(pins: Mapping[str, Pin], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Pin]:

@@ -66,7 +66,8 @@ class Framework(Protocol):
     def optimise(self, source: Path, destination: Path, settings: Mapping[str, Any]) -> Optional[dict[str, Any]]:
         """Not every framework has it. Writes ``destination`` whole or not at all; what was done, as JSON values.
 
-        None where these settings leave nothing to do.
+        None where these settings leave nothing to do. ``settings`` has ``calibration`` too: the samples of the role
+        of this name, which the value of a setting may bring.
         """
 
 
@@ -82,14 +83,22 @@ def open_predictor(
     return _framework(framework).load(model, component, settings)
 
 
-def optimise(framework: Role, source: Path, destination: Path, *, threads: int = 1) -> Optional[dict[str, Any]]:
+def optimise(
+    framework: Role,
+    source: Path,
+    destination: Path,
+    *,
+    threads: int = 1,
+    calibration: Sequence[Mapping[str, np.ndarray]] = (),
+) -> Optional[dict[str, Any]]:
     """Write a model as the framework optimises it for this machine; what was done is returned as JSON values.
 
-    None where the framework has nothing to do. Raises as ``open_predictor`` does; ``destination`` is written whole or
-    not at all.
+    ``calibration`` are samples as the model is given them, for a framework that quantises. None where the framework
+    has nothing to do. Raises as ``open_predictor`` does; ``destination`` is written whole or not at all.
     """
     settings = _settings(framework, threads, compiled=False)
     loaded = _framework(framework)
+    settings["calibration"] = calibration
     return loaded.optimise(source, destination, settings) if hasattr(loaded, "optimise") else None
 
 

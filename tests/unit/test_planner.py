@@ -53,6 +53,16 @@ settings:
 """
 
 
+QUANTISING = """predictor: predictor.py
+settings:
+  quantised:
+    type: boolean
+    default: false
+    description: Whether in 8 bits
+    requires: {'True': {onnx: software/onnx>=1.16, calibration: dataset}}
+"""
+
+
 @dataclass
 class Fake:
     """A machine: what is here, what an index offers, and what its installer refuses (a requirement's text: why)."""
@@ -150,6 +160,18 @@ def catalog(settings: Settings, tmp_path: Path) -> Catalog:
 def chained(settings: Settings, tmp_path: Path, catalog: Catalog) -> Catalog:
     """The same, where the model has an int8 variant that is made from another and calibrated."""
     put_all(tmp_path / "zoo", model("net", CHAIN, "requires: {labels: dataset/labels}\n"))
+    return Catalog([Repository.open(tmp_path / "zoo")], settings)
+
+
+@pytest.fixture
+def quantising(settings: Settings, tmp_path: Path, catalog: Catalog) -> Catalog:
+    """The same, where the framework has a setting that needs more, and there is a model that is not converted."""
+    put_all(
+        tmp_path / "zoo",
+        package("runner", formats="[onnx]", more=QUANTISING),
+        action("compile", "{model: model, framework: software, calibration: 'dataset?'}"),
+        model("other", "{onnx: {source: {file: net.onnx}}}"),
+    )
     return Catalog([Repository.open(tmp_path / "zoo")], settings)
 
 
@@ -584,6 +606,33 @@ def test_a_framework_s_settings_are_pinned_with_it_and_replayed(catalog: Catalog
     assert found.pins["model"].settings == {}
     assert Plan.from_document(found.document()) == found
     validate(found.document(), "plan", source="plan.json")
+
+
+def test_the_value_of_a_setting_may_need_software_and_what_fills_another_role(quantising: Catalog) -> None:
+    assert set(plan(quantising, Fake()).pins) == {"numpy", "model", "dataset", "framework", "convert-onnx.onnx"}
+    found = plan(quantising, Fake(), action="compile", parameters={"quantised": "yes"})
+    assert (pins(found)["onnx"], pins(found)["calibration"]) == ("software/onnx==1.16", "dataset/photos==1.0.0")
+    assert [str(each) for each in found.environments["main"].packages] == ["onnx==1.16", "runner==2.0"]
+    assert found.step("compile").roles == {"model": "model", "framework": "framework", "calibration": "calibration"}
+
+
+def test_who_needs_software_for_a_value_is_said_where_it_cannot_be_had(quantising: Catalog) -> None:
+    machine = Fake([detected(runner="1.9", numpy="2.0")], offered={**OFFERED, "onnx": []})
+    with pytest.raises(Unsatisfiable) as caught:
+        plan(quantising, machine, use={"model": "other"}, action="compile", parameters={"quantised": "yes"})
+    assert any("software/runner with quantised True needs software/onnx>=1.16" in fact for fact in caught.value.facts)
+
+
+def test_data_for_the_value_of_a_setting_may_be_named(quantising: Catalog) -> None:
+    use = {"calibration": "dataset/labels"}
+    found = plan(quantising, Fake(), action="compile", use=use, parameters={"quantised": "yes"})
+    assert pins(found)["calibration"] == "dataset/labels==1.0.0"
+
+
+def test_a_plan_is_not_narrowed_to_what_it_has_no_pins_for(quantising: Catalog) -> None:
+    before = plan(quantising, Fake(), action="compile")
+    with pytest.raises(UsageError, match=r"software/runner with quantised True needs software/onnx>=1\.16"):
+        narrowed(before, quantising, replace(before.request, parameters={"quantised": "yes"}))
 
 
 def test_a_plan_is_narrowed_to_other_settings(catalog: Catalog) -> None:

@@ -67,6 +67,11 @@ class OnnxRuntimePredictor:
 
 
 def load(model: Path, component: Mapping[str, Any], settings: Mapping[str, Any]) -> OnnxRuntimePredictor:
+    if settings["quantisation"] != "none" and not settings["compiled"]:
+        raise PredictorError(
+            f"quantisation {settings['quantisation']} is what the compile step does, and there was none for the CPU",
+            "run a workflow with a step compile, with execution-provider cpu",
+        )
     level = "disable" if settings["compiled"] else settings["graph_optimisation"]
     options = _options(settings["threads"], level)
     allow = "1" if settings["spinning"] else "0"
@@ -81,13 +86,19 @@ def optimise(source: Path, destination: Path, settings: Mapping[str, Any]) -> Op
     """Save the graph as the CPU's provider has it; others compile what cannot be saved, whenever they load it."""
     if _available(settings["execution_provider"]).name != _PROVIDERS["cpu"].name:
         return None
+    quantised, facts = destination.with_name(destination.name + ".quantised"), {}
+    if settings["quantisation"] != "none":
+        from .quantise import quantise  # type: ignore[import-not-found]
+
+        facts = quantise(source, quantised, settings["quantisation"], settings["calibration"])
     level, partial = settings["graph_optimisation"], destination.with_name(destination.name + ".partial")
     options = _options(settings["threads"], level)
     options.optimized_model_filepath = str(partial)
-    _, optimise_ns = _session(source, options, "cpu")
+    _, optimise_ns = _session(quantised if facts else source, options, "cpu")
     partial.replace(destination)
+    quantised.unlink(missing_ok=True)
     sizes = {"bytes_before": source.stat().st_size, "bytes_after": destination.stat().st_size}
-    return {**_describe(settings, level), "optimise_ns": optimise_ns, **sizes}
+    return {**_describe(settings, level), **facts, "optimise_ns": optimise_ns, **sizes}
 
 
 def _options(threads: int, graph_optimisation: str) -> onnxruntime.SessionOptions:
@@ -144,6 +155,7 @@ def _describe(settings: Mapping[str, Any], level: str) -> dict[str, Any]:
         "inter_op_threads": 1,
         "execution_mode": "sequential",
         "graph_optimisation": level,
+        "quantisation": settings["quantisation"],
     }
 
 

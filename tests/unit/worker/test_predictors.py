@@ -100,8 +100,32 @@ def test_a_description_says_what_determines_speed(model: Path) -> None:
         "inter_op_threads": 1,
         "execution_mode": "sequential",
         "graph_optimisation": "all",
+        "quantisation": "none",
         "spinning": False,
     }
+
+
+@pytest.mark.parametrize(("how", "precision", "apart"), [("dynamic", "uint8", 0.1), ("static", "int8", 0.2)])
+def test_a_quantised_model_says_so_and_answers_nearly_the_same(
+    model: Path, how: str, precision: str, apart: float
+) -> None:
+    compiled = model.with_name("quantised.onnx")
+    seen = [{"image": images(4)[index : index + 1]} for index in range(4)]
+    done = optimise(framework(quantisation=how), model, compiled, calibration=seen)
+    assert done is not None
+    assert done["quantisation"] == how
+    predictor = open_predictor(framework(quantisation=how), compiled, {}, compiled=True)
+    assert (predictor.describe()["quantisation"], predictor.describe()["precision"]) == (how, precision)
+    found, expected = predictor.predict({"image": images(4)})["scores"], expected_scores(images(4))
+    assert 0 < np.abs(found - expected).max() < apart * np.abs(expected).max()
+    assert [path.name for path in model.parent.glob("*quantised*")] == ["quantised.onnx"]
+
+
+def test_quantisation_that_nobody_carried_out_is_refused(model: Path) -> None:
+    with pytest.raises(PredictorError, match="quantisation static is what the compile step does"):
+        open_predictor(framework(quantisation="static"), model, {})
+    with pytest.raises(PredictorError, match="needs samples to calibrate on"):
+        optimise(framework(quantisation="static"), model, model.with_name("out.onnx"))
 
 
 def test_an_optimised_model_gives_the_same_answers_and_prints_nothing(
