@@ -257,7 +257,8 @@ def _named(rows: Sequence[dict[str, Any]], x: Mapping[str, Any], y: Mapping[str,
         width = min(len(row["name"]) * _LETTER, _NAME["limit"])
         end, start = max(at - 7, width), at + 7
         places = [_Place(end - width, end, level - 8), _Place(start, start + width, level + 11)]
-        place = next((each for each in places if not any(map(each.covers, taken))), None)
+        allowed = places if row["own"] or few else places[:1]  # below a frontier of many lie the others
+        place = next((each for each in allowed if not any(map(each.covers, taken))), None)
         if place:
             taken.append(place)
             above = place is places[0]

@@ -169,7 +169,13 @@ def compare(
     common = [key for key in left if key in right]
     if not common:
         raise _not_comparable(left, right)
+    common.sort(key=lambda key: _order(left[key][0]))
     return tuple(_comparison(left[key], right[key], ignored, measure, confidence) for key in common)
+
+
+def _order(result: Result) -> tuple[str, int, int]:
+    work = result.comparability
+    return work.scenario, work.batch_size, work.threads
 
 
 def work(result: Result, ignored: Iterable[str] = ()) -> dict[str, Any]:

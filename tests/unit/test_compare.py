@@ -96,7 +96,7 @@ def test_a_misspelt_key_of_across_names_the_nearest() -> None:
 
 
 def test_matrices_are_compared_point_by_point() -> None:
-    a = [each for batch in (1, 8) for each in results(SIX, parameters={"batch-size": batch})]
+    a = [each for batch in (8, 1) for each in results(SIX, parameters={"batch-size": batch})]
     b = [
         each
         for batch in (8, 1, 4)
