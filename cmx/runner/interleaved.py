@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cmx.errors import CmxError, Interrupted, ResolutionError
+from cmx.errors import CmxError, ComponentError, Interrupted, ResolutionError, UsageError
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, Request
@@ -47,7 +47,7 @@ def run_matrix(
     """Carry out a request for each point, the launches in turns; what fails is recorded and passed by.
 
     What an earlier, interrupted call with the same arguments did is not done again, unless ``fresh``. Raises
-    Interrupted (what was done is kept), and UsageError or ComponentNotFound for a point that nobody could carry out.
+    Interrupted (what was done is kept), and what resolving raises where that fails for every point.
     """
     options.sampling.check()
     how = [options.sampling._asdict(), options.anonymous, options.memory_limit, options.time_limit]
@@ -84,8 +84,9 @@ class _Matrix:
     def carry_out(self, resolve: Callable[[Request], Plan]) -> None:
         if self._session.resumed:
             self._reporter.note(f"going on with an interrupted matrix: {self.launched} launches are there")
-        for point in self._left():
-            self._resolve(point, resolve)
+        failures = [failure for point in self._left() if (failure := self._resolve(point, resolve))]
+        if failures and not self._left():
+            raise failures[0]
         for point in self._left():
             self._prepare(point)
         while waiting := [point for point in self._left() if not self._enough(point)]:
@@ -98,15 +99,17 @@ class _Matrix:
     def _left(self) -> list[Point]:
         return [point for point in self._session.points if not point.settled]
 
-    def _resolve(self, point: Point, resolve: Callable[[Request], Plan]) -> None:
-        """A point that cannot be resolved here is passed by; a misspelt word is one in all that was asked."""
+    def _resolve(self, point: Point, resolve: Callable[[Request], Plan]) -> CmxError | None:
+        """Choose what a point needs; one for which that cannot be is passed by, and the reason returned."""
+        failure = None
         if point.plan is None:
             try:
                 point.plan = resolve(point.request)
-            except ResolutionError as error:
+            except (ResolutionError, UsageError, ComponentError) as error:
                 self._reporter.note(f"{point.name}: passed by: {error.message}")
-                point.fail(error)
+                point.fail(failure := error)
             self._session.save()
+        return failure
 
     def _prepare(self, point: Point) -> None:
         if point.plan is None:

@@ -112,6 +112,12 @@ def test_a_point_that_cannot_be_resolved_is_told_and_passed_by(native: CommandLi
     assert (session["done"], session["points"][1]["error"]) == (True, bad["error"])
 
 
+def test_a_matrix_of_which_no_point_can_be_resolved_is_an_error(native: CommandLine) -> None:
+    answer = native("run", "benchmark", "matmul", "--matrix", "threads=none,0", code=2)
+    assert answer.error.startswith("threads: ")
+    assert native.results() == []
+
+
 def test_a_matrix_comes_from_a_yaml_file_too(native: CommandLine) -> None:
     (native.folder / "m.yaml").write_text("threads: [1, 2]\nrepetitions: [1]\n", encoding="utf-8")
     words = SMALL[2:]
