@@ -29,7 +29,8 @@ HEAD = """\
 - An error is two lines: `error:` what is wrong, and `hint:` what to do.
 - Exit codes: 0 done · 1 ran and failed, or nothing found · 2 usage · 3 component missing or invalid · 4 requirements
   cannot be met · 130 interrupted.
-- Everything cmx writes lies below one folder: `CMX_HOME`, or the platform's folder for user data.
+- Everything cmx writes lies below one folder: `CMX_HOME`, or the platform's folder for user data. Only the lock by which
+  measurements wait for one another lies in the temporary folder.
 - A reference is `kind/name`, with an optional variant and range: `model/resnet50[onnx]>=1.5,<2`. The kind may be left
   out where the verb implies it.
 
