@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Sequence, Union
 
+import numpy as np
+
 from cmx.worker.operators.registry import OperatorError, nearest, operator
 
 if TYPE_CHECKING:
@@ -40,6 +42,12 @@ def resize(image: Image, *, size: Union[int, Sequence[int]], filter: str = "bili
     if height < 1 or width < 1:
         raise OperatorError(f"resize: size is {size}; it must be 1 or more")
     return _rgb(image).resize((width, height), Image.Resampling[filter.upper()])
+
+
+@operator
+def grey(image: Image) -> np.ndarray:
+    """The picture's brightness, uint8, of shape (height, width, 1)."""
+    return np.asarray(image if image.mode == "L" else image.convert("L"))[..., np.newaxis]
 
 
 def _rgb(image: Image) -> Image:
