@@ -18,8 +18,8 @@ def add_measuring_options(parser: Parser) -> None:
     """How long is measured; none of it changes what is measured, so a plan does not hold it and a result does."""
     group = parser.add_argument_group("how long is measured")
     group.add_argument(
-        "--launches", type=int, default=0, metavar="N", help="measure in N fresh processes (default: 1); from 5 on"
-        " the median has an interval"
+        "--launches", type=int, default=0, metavar="N", help="measure in N fresh processes (default: 1, and 6 in a"
+        " matrix); from 5 on the median has an interval"
     )  # fmt: skip
     group.add_argument(
         "--precision",

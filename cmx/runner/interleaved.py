@@ -11,7 +11,7 @@ from cmx.reporter import Reporter
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, Request
 from cmx.results import Database, Result, Step
-from cmx.runner.options import LEAST_LAUNCHES, Options
+from cmx.runner.options import LEAST_LAUNCHES, Options, Sampling
 from cmx.runner.run import check, record
 from cmx.runner.session import Point, Session, open_session
 from cmx.runner.state import Run
@@ -46,9 +46,12 @@ def run_matrix(
 ) -> MatrixRun:
     """Carry out a request for each point, the launches in turns; what fails is recorded and passed by.
 
+    Where ``options`` do not say how often to measure, each point has as many launches as an interval needs.
     What an earlier, interrupted call with the same arguments did is not done again, unless ``fresh``. Raises
     Interrupted (what was done is kept), and what resolving raises where that fails for every point.
     """
+    if options.sampling == Sampling():  # points are there to be compared, and without an interval none can be
+        options = options._replace(sampling=Sampling(LEAST_LAUNCHES))
     options.sampling.check()
     how = [options.sampling._asdict(), options.anonymous, options.memory_limit, options.time_limit]
     with open_session(settings, asked, how, fresh=fresh) as session:

@@ -96,7 +96,8 @@ def test_nobody_else_shares_a_matrix_under_way_and_it_can_be_started_over(native
 
 def test_a_point_that_fails_is_recorded_and_passed_by(native: CommandLine) -> None:
     sizes = "arguments=--variant blocked --size 64 --passes 2,--variant nonsense"
-    answer = native("run", "benchmark", "matmul", "--set", "repetitions=1", "--matrix", sizes, code=1)
+    words = ("--set", "repetitions=1", "--matrix", sizes, "--launches", "1")
+    answer = native("run", "benchmark", "matmul", *words, code=1)
     assert "failed: arguments=--variant nonsense: benchmark: " in answer.out
     statuses = {result["request"]["parameters"]["arguments"]: result["status"] for result in native.results()}
     assert statuses == {"--variant blocked --size 64 --passes 2": "ok", "--variant nonsense": "failed"}
@@ -122,6 +123,8 @@ def test_a_matrix_comes_from_a_yaml_file_too(native: CommandLine) -> None:
     (native.folder / "m.yaml").write_text("threads: [1, 2]\nrepetitions: [1]\n", encoding="utf-8")
     words = SMALL[2:]
     results = native.json("run", "benchmark", "matmul", *words, "--matrix", "@m.yaml")["results"]
+    launches = [[step["id"] for step in each["result"]["steps"]].count("benchmark") for each in results]
+    assert launches == [6, 6], "as many as an interval needs"
     assert [each["point"] for each in results] == [{"threads": t, "repetitions": "1"} for t in ("1", "2")]
     (native.folder / "m.yaml").write_text("threads: 1\n", encoding="utf-8")
     answer = native("run", "benchmark", "matmul", "--matrix", "@m.yaml", code=2)

@@ -26,7 +26,7 @@ def test_a_framework_of_a_user_s_own_is_two_files(cmx: CommandLine, repository: 
     assert [name for name, _ in FILES] == [f"software-detect/opencv/{n}" for n in ("component.yaml", "predictor.py")]
     cmx("repo", "add", repository)
     cmx("check", repository)
-    compared = ("--matrix", "framework=opencv,onnxruntime", "--set", "opencv.winograd=false")
+    compared = ("--matrix", "framework=opencv,onnxruntime", "--set", "opencv.winograd=false", "--launches", "1")
     found = cmx("run", "benchmark", *compared, *SHORT, "--json", timeout=600).document["results"]
     own, ours = (point["result"] for point in found)
     steps = [{each["id"]: (each["outcome"] or {}).get("metrics") for each in point["steps"]} for point in (own, ours)]
