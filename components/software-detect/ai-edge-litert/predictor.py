@@ -6,7 +6,7 @@ import importlib.metadata
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -102,7 +102,24 @@ class LiteRtPredictor:
         return interpreter
 
 
+def optimise(source: Path, destination: Path, settings: Mapping[str, Any]) -> Optional[dict[str, Any]]:
+    """Quantise the model; there is nothing to do where that is not asked for."""
+    if settings["quantisation"] == "none":
+        return None
+    from .tflite_quantise import quantise
+
+    partial = destination.with_name(f"partial-{destination.name}")
+    facts: dict[str, Any] = quantise(source, partial, settings["quantisation"], settings["calibration"])
+    partial.replace(destination)
+    return facts
+
+
 def load(model: Path, component: Mapping[str, Any], settings: Mapping[str, Any]) -> LiteRtPredictor:
+    if settings["quantisation"] != "none" and not settings["compiled"]:
+        raise PredictorError(
+            f"quantisation {settings['quantisation']} is what the compile step does, and there was none",
+            "run a workflow with a step compile",
+        )
     resolver = OpResolverType.AUTO if settings["xnnpack"] else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
     def make() -> Interpreter:
@@ -153,6 +170,7 @@ def _describe(interpreter: Interpreter, settings: Mapping[str, Any]) -> dict[str
         "precision": _precision(interpreter),
         "threads": settings["threads"],
         "xnnpack": settings["xnnpack"],
+        "quantisation": settings["quantisation"],
         "delegated": kinds.count("DELEGATE"),
     }
 

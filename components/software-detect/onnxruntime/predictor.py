@@ -88,7 +88,7 @@ def optimise(source: Path, destination: Path, settings: Mapping[str, Any]) -> Op
         return None
     quantised, facts = destination.with_name(destination.name + ".quantised"), {}
     if settings["quantisation"] != "none":
-        from .quantise import quantise  # type: ignore[import-not-found]
+        from .quantise import quantise
 
         facts = quantise(source, quantised, settings["quantisation"], settings["calibration"])
     level, partial = settings["graph_optimisation"], destination.with_name(destination.name + ".partial")
