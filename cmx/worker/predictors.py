@@ -6,6 +6,7 @@ the framework can prepare a model once for many loads, ``optimise``, both typed 
 
 from __future__ import annotations
 
+import ast
 import difflib
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union, cast
@@ -96,10 +97,10 @@ def optimise(
     ``calibration`` are samples as the model is given them, for a framework that quantises. None where the framework
     has nothing to do. Raises as ``open_predictor`` does; ``destination`` is written whole or not at all.
     """
-    settings = _settings(framework, threads, compiled=False)
-    loaded = _framework(framework)
-    settings["calibration"] = calibration
-    return loaded.optimise(source, destination, settings) if hasattr(loaded, "optimise") else None
+    settings = {**_settings(framework, threads, compiled=False), "calibration": calibration}
+    if not _has_optimise(framework):
+        return None
+    return _framework(framework).optimise(source, destination, settings)
 
 
 def choose(what: str, value: str, known: Sequence[str]) -> str:
@@ -127,6 +128,15 @@ def only_file(model: Path, pattern: str) -> Path:
     if len(found) != 1:
         raise PredictorError(f"{model}: the folder of a model has one file {pattern}, this one has {len(found)}")
     return found[0]
+
+
+def _has_optimise(role: Role) -> bool:
+    """Read off the file: importing TensorFlow takes seconds, only to learn that it has nothing to do."""
+    file = role.component.get("predictor")
+    top = ast.parse((role.folder / file).read_text(encoding="utf-8")).body if file else []
+    defined = {node.name for node in top if isinstance(node, ast.FunctionDef)}
+    imported = {each.asname or each.name for node in top if isinstance(node, ast.ImportFrom) for each in node.names}
+    return not file or "optimise" in defined | imported
 
 
 def _framework(role: Role) -> Framework:

@@ -226,3 +226,13 @@ def test_a_framework_is_a_folder_of_anybody_s(tmp_path: Path, model: Path) -> No
     assert loaded == ("small.onnx", "nothing", settings)
     assert optimise(role, model, tmp_path / "made") is None
     assert not (tmp_path / "__pycache__").exists()
+
+
+def test_a_framework_without_optimise_is_not_imported_to_learn_that(tmp_path: Path) -> None:
+    (tmp_path / "predictor.py").write_text(
+        'raise RuntimeError("imported")\n\n\ndef load(model, component, settings): ...\n'
+    )
+    role = Role("software/heavy==1", "", None, {"predictor": "predictor.py"}, tmp_path)
+    assert optimise(role, tmp_path / "model.onnx", tmp_path / "made.onnx") is None
+    with pytest.raises(RuntimeError, match="imported"):
+        open_predictor(role, tmp_path / "model.onnx", {})
