@@ -245,11 +245,14 @@ class _Place(NamedTuple):
 def _named(rows: Sequence[dict[str, Any]], x: Mapping[str, Any], y: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The points that get their name written, so far as there is room: one's own, the frontier's, and all of a few.
 
+    A name that the legend has is not written again: beside a neighbour's point it would seem to be the neighbour's.
     A name stands above and left of its point, where a frontier leaves room, or else below and right of it (``side``);
     ``edge`` and ``level`` are where it ends or begins and how high it is, in pixels.
     """
     few = len(rows) <= 12
-    wanted = [row for row in rows if row["own"] or row["best"] or few]
+    legend = {row["group"] for row in rows}
+    told = legend if len(legend) > 1 else set()
+    wanted = [row for row in rows if (row["own"] or row["best"] or few) and row["name"] not in told]
     taken: list[_Place] = []
     found = []
     for row in sorted(wanted, key=lambda row: (not row["own"], not row["best"], -row["gain"])):

@@ -53,7 +53,8 @@ class Condition(NamedTuple):
     def holds(self, result: Result) -> bool:
         """Whether a result meets it. Raises UsageError for a reference that is none."""
         if self.key in result.pins:
-            return self._refers(result.pins[self.key], variant_of(result, self.key))
+            asked = str((result.request.get("use") or {}).get(self.key, ""))
+            return self._refers(result.pins[self.key], variant_of(result, self.key), asked=asked)
         known = facts(result)
         if self.key not in known:
             return self.operator == "!="
@@ -61,13 +62,15 @@ class Condition(NamedTuple):
             return self._refers(known[self.key], "", kind=self.key)
         return _compare(known[self.key], self.operator, self.value)
 
-    def _refers(self, pin: str, variant: str, kind: str = "") -> bool:
+    def _refers(self, pin: str, variant: str, kind: str = "", asked: str = "") -> bool:
+        """Whether the value names what was pinned, by its own name or by the one that it was asked for by (litert)."""
         name, _, version = pin.partition("==")
         own_kind, _, own_name = name.rpartition("/")
         if self.operator not in ("=", "!="):
             raise UsageError(f"{self}: {self.key} has no order", hint=f"write {self.key}=NAME{self.operator}VERSION")
         wanted = Reference.parse(self.value, kind=own_kind or kind)
-        same = wanted.kind == (own_kind or kind) and wanted.name == own_name.partition("[")[0]
+        names = {own_name.partition("[")[0], Reference.parse(asked, kind=own_kind).name if asked else ""}
+        same = wanted.kind == (own_kind or kind) and wanted.name in names
         same = same and wanted.variant in ("", variant) and (not version or admits(wanted.specifier, version))
         return same == (self.operator == "=")
 

@@ -188,6 +188,13 @@ def test_conditions_choose_results(words: list[str], expected: list[int]) -> Non
     assert [three.index(each) for each in matching(three, conditions(words))] == expected
 
 
+def test_a_role_is_found_by_the_name_it_was_asked_for_by() -> None:
+    made = replace(result(framework="ai-edge-litert==2.3.0"), request={"use": {"framework": "litert==2.3.0"}})
+    assert matching([made, result()], conditions(["framework=litert"])) == (made,)
+    assert matching([made], conditions(["framework=ai-edge-litert>=2"])) == (made,)
+    assert matching([made], conditions(["framework=litert>=3"])) == ()
+
+
 @pytest.mark.parametrize(
     ("word", "message", "hint"),
     [
