@@ -18,7 +18,7 @@ def add_measuring_options(parser: Parser) -> None:
     """How long is measured; none of it changes what is measured, so a plan does not hold it and a result does."""
     group = parser.add_argument_group("how long is measured")
     group.add_argument(
-        "--launches", type=int, default=0, metavar="N", help="measure in N fresh processes (default: 1, and 6 in a"
+        "--launches", type=int, metavar="N", help="measure in N fresh processes (default: 1, and 6 in a"
         " matrix); from 5 on the median has an interval"
     )  # fmt: skip
     group.add_argument(
@@ -43,8 +43,10 @@ def add_measuring_options(parser: Parser) -> None:
 
 def read_options(arguments: argparse.Namespace) -> Options:
     """The options that a command line means. Raises UsageError."""
+    if arguments.launches == 0:
+        raise UsageError("--launches 0: at least one is needed", hint="as in --launches 6")
     sampling = Sampling(
-        launches=arguments.launches,
+        launches=arguments.launches or 0,
         precision=share("--precision", arguments.precision) if arguments.precision else None,
         time_budget=seconds("--time-budget", arguments.time_budget) if arguments.time_budget else None,
     )

@@ -117,7 +117,7 @@ def frontier(points: Sequence[Point], best: Iterable[int], axis: str, gain: str,
     best = tuple(best)
     rows = [_frontier_row(each, place in best) for place, each in enumerate(points)]
     labels = sorted({each.group for each in points}, key=lambda name: (name.startswith("here"), name == "other", name))
-    costs = [row["cost"] for row in rows]
+    costs = [cost for row in rows for cost in (row["cost"], row["low"], row["high"]) if cost is not None]
     x = _axis("cost", axis, costs, room=0.25)
     y = _gains(gain, [row["gain"] for row in rows])
     many = len(points) > 60

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,10 @@ WORKER = Path(__file__).resolve().parent.parent / "worker" / "__main__.py"
 LAST_LINES = 20
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 2.0
-_PASSED_ON = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
+_PASSED_ON = ("PATH", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
+_HOME = "home"
+# By this file in a home OpenVINO is told not to report to its maker; ONNX Runtime is told by its predictor.
+_DECLINED = {"intel/openvino_telemetry": "0"}
 _MEMORY_WORDS = (
     "bad_alloc",
     "MemoryError",
@@ -57,6 +61,7 @@ def run_worker(
     folder = Path(job["output"])
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "job.json", json.dumps(job, indent=1))
+    _make_home(folder / _HOME)
     with (folder / "output.txt").open("wb") as output:
         child = subprocess.Popen(
             # -u: what it printed is there, too, when it crashes; -I means that PYTHONUNBUFFERED would not be read.
@@ -65,7 +70,7 @@ def run_worker(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=_environment(),
+            env=_environment(folder / _HOME),
             start_new_session=True,
         )
     try:
@@ -75,6 +80,7 @@ def run_worker(
         raise Interrupted("interrupted", hint="nothing of this run was kept as a result") from None
     finally:
         _end(child)
+        shutil.rmtree(folder / _HOME, ignore_errors=True)
     if status is None:
         raise WorkerTimeout(
             f"the worker was ended after {limits.seconds:g} s (time limit)",
@@ -84,9 +90,18 @@ def run_worker(
     return _outcome(folder, status)
 
 
-def _environment() -> dict[str, str]:
-    """A worker sees the user's search paths and nothing else of the environment."""
-    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+def _environment(home: Path) -> dict[str, str]:
+    """A worker sees the user's search paths and nothing else of the environment.
+
+    Its home is its own, and goes with it: libraries write there unasked, some of them an identifier of the machine.
+    """
+    return {"HOME": str(home), **{name: os.environ[name] for name in _PASSED_ON if name in os.environ}}
+
+
+def _make_home(home: Path) -> None:
+    for name, text in _DECLINED.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text, encoding="utf-8")
 
 
 def _wait(child: subprocess.Popen[bytes], seconds: float, tail: _Tail) -> int | None:

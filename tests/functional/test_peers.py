@@ -299,7 +299,8 @@ def test_nothing_is_installed_system_wide_and_no_program_of_that_kind_is_started
     )
     said(capsys, "detect", "tool", code=1)
     error = said(capsys, "resolve", "flow", code=4)["error"]
-    assert "software/tool is not on this machine, and no installer here offers it" in error["facts"]
+    missing = "software/tool is not on this machine, and no installer here offers it (try: sudo apt-get install tool)"
+    assert missing in error["facts"], "told, not done"
     assert main(["run", "use", "flow"]) == 4
     assert not (tmp_path / "alarm").exists()
 

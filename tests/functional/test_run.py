@@ -153,7 +153,7 @@ def test_the_same_from_python(cmx: CommandLine) -> None:
     assert told["wrong"]["ok"] is False
     assert told["wrong"]["error"] == {
         "type": "UsageError",
-        "message": "--set scenari: no such parameter",
+        "message": "--set scenari: no such parameter or setting",
         "hint": "did you mean 'scenario'?",
     }
     assert len(cmx.results()) == 2

@@ -122,9 +122,9 @@ class CommandLine:
         return self.home / "runs" / str(result["id"])
 
     def processes(self) -> list[int]:
-        """Every process that has this home's user, cmx's children and theirs included."""
-        mark = f"HOME={self.environ['HOME']}".encode()
-        return [pid for pid in _all_processes() if mark in _environment(pid)]
+        """Every process that has this home's user, and the workers, each with a home in its run; their children too."""
+        user, runs = f"HOME={self.environ['HOME']}".encode(), f"HOME={self.home / 'runs'}/".encode()
+        return [p for p in _all_processes() if any(e == user or e.startswith(runs) for e in _environment(p))]
 
 
 def told(answer: Answer) -> tuple[str, str]:

@@ -32,6 +32,7 @@ _PROVIDERS = {
     "openvino": Provider("OpenVINOExecutionProvider", "cpu", "the package onnxruntime-openvino has it"),
     "coreml": Provider("CoreMLExecutionProvider", "coreml", "the package onnxruntime has it on macOS"),
 }
+onnxruntime.disable_telemetry_events()
 _LEVELS = {
     "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
