@@ -69,10 +69,11 @@ def test_too_little_memory_for_the_framework_says_so_in_two_lines(cmx: CommandLi
 
 
 def test_one_batch_too_large_for_single_stream_is_refused_with_the_remedy(cmx: CommandLine) -> None:
-    assert told(cmx("run", "benchmark", "--batch-size", "2", code=1)) == (
-        "benchmark: single-stream asks for one sample at a time, batch-size is 2",
-        "--set scenario=offline",
+    assert told(cmx("run", "benchmark", "--batch-size", "2", code=2)) == (
+        "action/benchmark: batch-size 2 goes with scenario offline, and scenario is single-stream",
+        "give --scenario offline, or leave out --batch-size",
     )
+    assert cmx.results() == [], "refused before anything was done"
 
 
 def test_each_loadgen_run_has_a_process_of_its_own(cmx: CommandLine) -> None:
