@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from cmx.component import Action, SoftwareDetect, Step
-from cmx.errors import ComponentInvalid, ResolutionError, Unsatisfiable, UsageError
+from cmx.errors import ComponentInvalid, ComponentNotFound, ResolutionError, Unsatisfiable, UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
 from cmx.resolver.draft import Draft, asked, bring, make_draft
@@ -54,6 +55,7 @@ def make_plan(
     draft = make_draft(catalog, request)
     _check_platforms(draft, machine)
     _check_framework(draft, draft.software)
+    _check_task(draft)
     settings, parameters = _chosen_values(draft)
     solution, locks = _solve(draft, machine, offline, locked)
     pins = _with_settings(make_pins(draft, solution), settings)
@@ -99,6 +101,18 @@ def _check_framework(draft: Draft, software: Mapping[str, SoftwareDetect]) -> No
             f"software/{framework.name} runs no models: its component names no formats",
             hint="'cmx list software-detect --tag framework' has those that may do",
         )
+
+
+def _check_task(draft: Draft) -> None:
+    """Raise UsageError where the model and the dataset are for different tasks. What is not there, solving explains."""
+    tasks = {}
+    for role in {"model", "dataset"} & draft.wanted & set(draft.roles):
+        with contextlib.suppress(ComponentNotFound):
+            component = draft.catalog.find(draft.roles[role])
+            tasks[component.key] = component.document.get("task")
+    if None not in tasks.values() and len(set(tasks.values())) > 1:
+        said = ", ".join(f"{key} is for {task}" for key, task in sorted(tasks.items()))
+        raise UsageError(said, hint="--use dataset=NAME and --use model=NAME choose others")
 
 
 def _chosen_values(draft: Draft) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:

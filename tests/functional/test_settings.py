@@ -26,7 +26,7 @@ def test_a_plan_replays_the_settings_it_was_made_with(cmx: CommandLine, tmp_path
     assert (predictor["spinning"], predictor["threads"], predictor["graph_optimisation"]) == (True, 2, "disable")
     assert predictor["compiled"]["graph_optimisation"] == "all"
     shown = cmx("result", "show", result["id"][:8]).out
-    assert "execution-provider=cpu   graph-optimisation=all   spinning=true" in shown
+    assert "execution-provider=cpu   graph-optimisation=all   quantisation=none   spinning=true" in shown
 
 
 def test_a_setting_that_there_is_not_names_the_nearest(cmx: CommandLine) -> None:

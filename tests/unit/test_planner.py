@@ -324,6 +324,17 @@ def test_a_tool_is_detected_and_belongs_to_no_environment(catalog: Catalog) -> N
     assert (pin.version, pin.source, pin.how, pin.environment) == ("12.2.0", "detected", "/usr/bin/cc", "")
 
 
+def test_a_model_and_a_dataset_of_different_tasks_are_refused_before_anything_is_chosen(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    put_all(
+        tmp_path / "zoo",
+        component("dataset", "pairs", "task: text-embedding\nformat: image-folder\nsource: {file: files}\n"),
+    )
+    with pytest.raises(UsageError, match="dataset/pairs is for text-embedding, model/net is for classification"):
+        plan(catalog, Fake(), use={"dataset": "pairs"})
+
+
 def test_a_tool_that_is_missing_is_offered_by_an_installer(catalog: Catalog) -> None:
     machine = Fake(tool_offers={"cc": Offer("12.2.0", "apt")})
     pin = plan(catalog, machine, workflow="make", action="build").pins["compiler"]
