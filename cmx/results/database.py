@@ -19,6 +19,7 @@ from cmx.errors import CmxError, StoreError, UsageError, nearest
 from cmx.files import disk_failures, write_atomically
 from cmx.reference import Reference, admits
 from cmx.results.result import FILE, SHORT_LENGTH, Result
+from cmx.results.tables import form, make_tables
 from cmx.settings import Settings
 from cmx.store import lock
 
@@ -247,7 +248,7 @@ def _remedy(message: str, path: Path) -> str:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables where there are none; an index of an older form is dropped and filled again by adoption."""
-    version = _version(connection)
+    version = form(connection)
     if version == VERSION:
         return
     if version > VERSION:
@@ -255,18 +256,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{path}: written by a newer cmx (form {version}; this one knows up to {VERSION})",
             hint="upgrade cmx, or move the file away: it is made anew from the runs' folders",
         )
-    connection.execute("BEGIN IMMEDIATE")
-    if _version(connection) != VERSION:  # another process may have been first
-        for table in ("result", "pin"):
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
-        for statement in filter(str.strip, _TABLES.split(";")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    make_tables(connection, VERSION, ("result", "pin"), _TABLES)
 
 
 def _insert(connection: sqlite3.Connection, result: Result) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from cmx.errors import StoreError, UsageError, nearest
 from cmx.files import disk_failures
+from cmx.results.tables import form, make_tables
 from cmx.settings import Settings
 
 VERSION = 1
@@ -195,20 +196,8 @@ class PublishedDatabase:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Make the tables where there are none; those of another form are dropped, since a file can be imported again."""
-    if _version(connection) == VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    if _version(connection) != VERSION:  # another process may have been first
-        for table in ("source", "file", "published"):
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
-        for statement in filter(str.strip, _TABLES.split(";")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if form(connection) != VERSION:
+        make_tables(connection, VERSION, ("source", "file", "published"), _TABLES)
 
 
 def _count(connection: sqlite3.Connection, source: str) -> int:
