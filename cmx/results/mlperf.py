@@ -13,6 +13,7 @@ import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from cmx.errors import StoreError, UsageError, nearest
 from cmx.results.published import Origin, Published
@@ -87,7 +88,7 @@ def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[Published]:
     for line, cells in lines:
         if len(cells) != len(head):
             raise UsageError(f"{path}:{line}: {len(cells)} columns, the heading has {len(head)}", hint=_HINT)
-        yield _row(path, line, {name: cells[place] for name, place in places.items()})
+        yield _row(_Cells(path, line, {name: cells[place] for name, place in places.items()}))
 
 
 def _numbered(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -111,34 +112,43 @@ def _places(path: Path, head: Sequence[str]) -> dict[str, int]:
     return {name: head.index(name) for name in COLUMNS}
 
 
-def _row(path: Path, line: int, cells: Mapping[str, str]) -> Published:
-    def number(column: str) -> float:
-        text = cells[column]
+class _Cells(NamedTuple):
+    """One line's cells by column; what cannot be read raises UsageError with the file, the line and the column."""
+
+    path: Path
+    line: int
+    cells: Mapping[str, str]
+
+    def fault(self, column: str, why: str, hint: str = _HINT) -> UsageError:
+        return UsageError(f"{self.path}:{self.line}: column {column!r}: {why}", hint=hint)
+
+    def number(self, column: str) -> float:
+        text = self.cells[column]
         try:
             value = float(text)
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or value < 0:
-            raise UsageError(f"{path}:{line}: column {column!r}: {text[:40]!r} is no number of 0 or more", hint=_HINT)
+            raise self.fault(column, f"{text[:40]!r} is no number of 0 or more")
         return value
 
-    def known(column: str, names: Mapping[str, str]) -> str:
-        text = cells[column]
+    def known(self, column: str, names: Mapping[str, str]) -> str:
+        text = self.cells[column]
         if text not in names:
-            raise UsageError(
-                f"{path}:{line}: column {column!r}: {text[:40]!r} is not known", hint=nearest(text[:40], names)
-            )
+            raise self.fault(column, f"{text[:40]!r} is not known", nearest(text[:40], names))
         return names[text]
 
-    def optional(column: str) -> float | None:
-        return None if cells[column] in _NONE else number(column)
+    def optional(self, column: str) -> float | None:
+        return None if self.cells[column] in _NONE else self.number(column)
 
-    def text(column: str) -> str:
-        return "" if cells[column] in _NOTHING else cells[column]
+    def text(self, column: str) -> str:
+        return "" if self.cells[column] in _NOTHING else self.cells[column]
 
-    value = number("result")
+
+def _row(of: _Cells) -> Published:
+    cells, value = of.cells, of.number("result")
     if value == 0:
-        raise UsageError(f"{path}:{line}: column 'result': 0 is no result", hint=_HINT)
+        raise of.fault("result", "0 is no result")
     return Published(
         source=ORIGIN.name,
         round=cells["version"],
@@ -150,17 +160,17 @@ def _row(path: Path, line: int, cells: Mapping[str, str]) -> Published:
         system=cells["system_name"],
         benchmark=cells["benchmark"],
         model=cells["model"],
-        scenario=known("scenario", SCENARIOS),
+        scenario=of.known("scenario", SCENARIOS),
         value=value,
-        unit=known("unit", UNITS),
-        accuracy=optional("accuracy"),
-        processor=text("host_processor"),
-        processors=text("host_processors"),
-        cores=text("host_cores"),
-        accelerator=text("accelerator"),
-        accelerators=text("accelerators"),
-        nodes=optional("nodes"),
-        framework=text("framework"),
-        os=text("operating_system"),
-        power=optional("power"),
+        unit=of.known("unit", UNITS),
+        accuracy=of.optional("accuracy"),
+        processor=of.text("host_processor"),
+        processors=of.text("host_processors"),
+        cores=of.text("host_cores"),
+        accelerator=of.text("accelerator"),
+        accelerators=of.text("accelerators"),
+        nodes=of.optional("nodes"),
+        framework=of.text("framework"),
+        os=of.text("operating_system"),
+        power=of.optional("power"),
     )
