@@ -25,6 +25,7 @@ VERBS = {
     "move": "rename a component",
     "remove": "delete a component of yours",
     "repo": "list, add, update or remove component repositories",
+    "key": "make keys to sign with, and say whom you trust",
     "store": "list, verify or clean up what cmx keeps on disk",
     "result": "list, show, compare, plot, export or import results",
     "access": "JSON in, JSON out",
