@@ -27,6 +27,7 @@ VERBS = {
     "repo": "list, add, update or remove component repositories",
     "key": "make keys to sign with, and say whom you trust",
     "store": "list, verify or clean up what cmx keeps on disk",
+    "solution": "pack a result into an archive that others reproduce, and verify archives",
     "result": "list, show, compare, plot, export or import results",
     "access": "JSON in, JSON out",
     "doctor": "look for what is wrong with this installation",

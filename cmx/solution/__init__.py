@@ -1,0 +1,18 @@
+"""Solutions: archives that reproduce a result on somebody else's machine."""
+
+from __future__ import annotations
+
+from cmx.lazy import exports
+
+__all__ = ["About", "Archive", "Manifest", "Subject", "check", "pack", "verdict", "write"]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "archive": ("Archive", "write"),
+        "contents": ("check",),
+        "manifest": ("Manifest",),
+        "packing": ("About", "Subject", "pack"),
+        "signature": ("verdict",),
+    },
+)

@@ -1,0 +1,162 @@
+"""Whether what lies in an archive agrees with itself: components, locks, and what is expected. Nothing of it is run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cmx.component import Component
+from cmx.component_file import load
+from cmx.errors import CmxError, ComponentInvalid, StoreError, UsageError
+from cmx.repository import Repository
+from cmx.resolver.plan import Plan
+from cmx.results import Result
+from cmx.schema import validate
+from cmx.solution.archive import Archive
+from cmx.solution.container import AGAIN
+from cmx.solution.manifest import MAX_BYTES, Manifest
+from cmx.solution.packing import RESULT, component_digests, measured_metrics
+from cmx.solution.portable import portable, target_of
+
+_DOCUMENTS = ("repository/", "locks/", "expected/")
+_FORGED = "whoever made it changed it by hand: ask for one that 'cmx solution pack' made"
+
+
+def check(archive: Archive) -> None:
+    """Verify everything in one pass: hashes, schemas, and that components, locks and expectations agree.
+
+    Raises StoreError or ComponentInvalid, naming the archive and the member.
+    """
+    for file in archive.manifest.files:
+        if file.path.startswith(_DOCUMENTS) and file.size > MAX_BYTES:
+            raise StoreError(f"{archive.path.name}: {file.path}: is {file.size} bytes long", hint=AGAIN)
+    with tempfile.TemporaryDirectory(prefix="cmx-") as temporary:
+        folder = Path(temporary).resolve() / "archive"
+        archive.unpack(folder, wanted=lambda member: member.startswith(_DOCUMENTS))
+        with _named(folder, archive.path.name):
+            check_unpacked(archive, folder)
+
+
+def check_unpacked(archive: Archive, folder: Path) -> None:
+    """The same where components, locks and expectations were unpacked, and so hashed, into ``folder``."""
+    manifest = archive.manifest
+    _check_members(manifest)
+    components = _components(manifest, folder)
+    plans = {target: lock(archive, target) for target in manifest.locks}
+    for target, plan in plans.items():
+        _check_lock(manifest, manifest.locks[target], target, plan, components)
+    _check_expected(archive, next(iter(plans.values())))
+
+
+def lock(archive: Archive, target: str) -> Plan:
+    """The plan for a target. Raises UsageError where the archive has none, ComponentInvalid for what is no plan."""
+    locks = archive.manifest.locks
+    if target not in locks:
+        raise UsageError(
+            f"{archive.path.name} has no lock for {target}, but for {', '.join(sorted(locks))}",
+            hint=f"cmx solution retarget {archive.path.name} --platform {target}",
+        )
+    source, document = f"{archive.path.name}: {locks[target]}", archive.document(locks[target])
+    validate(document, "plan", source=source)
+    plan = Plan.from_document(document)
+    missing = next((name for name in ("os", "architecture") if not isinstance(plan.host.get(name), str)), "")
+    if missing:
+        raise ComponentInvalid(f"{source}: host.{missing}: is missing", hint=_FORGED)
+    return plan
+
+
+def _check_members(manifest: Manifest) -> None:
+    """Raise StoreError for members where none belong."""
+    known = {*manifest.locks.values(), *([RESULT] if manifest.expected else [])}
+    folders = {"recipes": (), "with-data": ("data/",), "complete": ("data/", "wheels/")}[manifest.size]
+    for file in manifest.files:
+        if file.path not in known and not file.path.startswith(("repository/", *folders)):
+            raise StoreError(
+                f"{file.path}: does not belong into an archive of the size {manifest.size!r}", hint=_FORGED
+            )
+        if file.path.startswith("data/") and file.path != f"data/{file.sha256}":
+            raise StoreError(f"{file.path}: its name is not its sha256, {file.sha256}", hint=_FORGED)
+
+
+def _components(manifest: Manifest, folder: Path) -> dict[str, Component]:
+    """The components that lie in the archive, which must be those that its manifest names."""
+    repository = Repository.open(folder / "repository")
+    found = {}
+    for file in repository.files():
+        place = file.parent.relative_to(folder).as_posix()
+        named = next((each for each in manifest.components if each.folder == place), None)
+        component = load(file, repository=repository.name)
+        if named is None or (named.reference, named.uid) != (component.reference, component.uid):
+            said = f"{named.reference} of uid {named.uid}" if named else "nothing"
+            here = f"{component.reference} of uid {component.uid}"
+            raise ComponentInvalid(f"{file}: is {here}, and the manifest names {said} there", hint=_FORGED)
+        if component.reference in found:
+            raise ComponentInvalid(f"{file}: {component.reference} is there twice", hint=_FORGED)
+        found[component.reference] = component
+    missing = next((each for each in manifest.components if each.reference not in found), None)
+    if missing or not found:
+        raise ComponentInvalid(f"{missing.folder if missing else 'repository'}: holds no component", hint=_FORGED)
+    return found
+
+
+def _check_lock(manifest: Manifest, member: str, target: str, plan: Plan, components: Mapping[str, Component]) -> None:
+    """Raise ComponentInvalid where a lock is for another workflow, target or component than the manifest says."""
+    if (plan.workflow, target_of(plan)) != (manifest.workflow, target):
+        said = f"{plan.workflow} for {target_of(plan)}"
+        raise ComponentInvalid(f"{member}: is of {said}, not of {manifest.workflow} for {target}", hint=_FORGED)
+    for reference, digest in component_digests(plan).items():
+        component = components.get(reference)
+        if component is None:
+            raise ComponentInvalid(f"{member}: needs {reference}, which is not in the archive", hint=_FORGED)
+        if component.digest != digest:
+            here = f"{component.digest[:12]}, and {member} was made with {digest[:12]}"
+            raise ComponentInvalid(f"{component.file}: {reference} has digest {here}", hint=_FORGED)
+    try:
+        clean = portable(plan)
+    except UsageError as error:
+        raise ComponentInvalid(f"{member}: {error.message}", hint=_FORGED) from error
+    if clean != plan:
+        raise ComponentInvalid(f"{member}: names places of the machine that it was made on", hint=_FORGED)
+
+
+def _check_expected(archive: Archive, plan: Plan) -> None:
+    """Raise ComponentInvalid or StoreError where what is expected is not what the record says."""
+    expected = archive.manifest.expected
+    if expected is None:
+        return
+    record = expected_result(archive)
+    if record.workflow != plan.workflow:
+        raise ComponentInvalid(f"{RESULT}: is of {record.workflow}, not of {plan.workflow}", hint=_FORGED)
+    measured = measured_metrics(record)
+    for name, said in expected["metrics"].items():
+        if measured.get(name) != said["value"]:
+            raise ComponentInvalid(
+                f"manifest.json: expected.metrics.{name}: is {said['value']}, and {RESULT} has {measured.get(name)}",
+                hint=_FORGED,
+            )
+
+
+def expected_result(archive: Archive) -> Result:
+    """The record that the archive came from. Raises UsageError where it has none, ComponentInvalid for what is none."""
+    if archive.manifest.expected is None:
+        raise UsageError(f"{archive.path.name} expects nothing", hint="it was packed from a workflow or a plan")
+    document, source = archive.document(RESULT), f"{archive.path.name}: {RESULT}"
+    validate(document, "result", source=source)
+    record = Result.from_document(document)
+    if record.key != document["key"]:
+        raise StoreError(f"{source}: key is {document['key']}, expected {record.key}", hint=_FORGED)
+    return record
+
+
+@contextmanager
+def _named(folder: Path, name: str) -> Iterator[None]:
+    """Errors name the archive and the member, not where it was unpacked for a moment."""
+    try:
+        yield
+    except CmxError as error:
+        message = error.message.replace(f"{folder}/", "").replace(str(folder), name)
+        error.message = message if message.startswith(f"{name}: ") else f"{name}: {message}"
+        error.args = (error.message,)
+        raise

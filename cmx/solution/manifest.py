@@ -1,0 +1,133 @@
+"""What an archive says of itself: ``manifest.json``, by the schema "solution"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cmx.errors import ComponentInvalid, StoreError
+from cmx.solution.container import AGAIN
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+SIGNATURE = "signature.dsse.json"
+MAX_BYTES = 16 << 20
+"""The longest manifest, or other document of an archive, that is read."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A member of the archive: its name, size in bytes, and sha256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A component in the archive: ``kind/name==version``, and the folder that it is."""
+
+    reference: str
+    uid: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in an archive and what it is for. ``inputs`` is the request that its plan was made for.
+
+    ``size`` is recipes, with-data or complete. ``locks`` maps a target (os-arch) to its plan's member. ``expected`` is
+    {result, metrics, host}: the record it came from, {name: {value, tolerance}} (a tolerance of None is compared as a
+    ratio), and a few facts of its machine; None where nothing is expected. ``files`` are all members but the manifest
+    and the signature, by name, and ``limits`` how many they are and how many bytes. ``network`` says why the solution
+    asks for the network after it was installed, or False.
+    """
+
+    name: str
+    version: str
+    description: str
+    license: str
+    citation: str
+    size: str
+    workflow: str
+    inputs: Mapping[str, Any]
+    components: tuple[Packed, ...]
+    locks: Mapping[str, str]
+    expected: Mapping[str, Any] | None = None
+    network: str | bool = False
+    files: tuple[File, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """What its archive is called."""
+        return f"{self.name}-{self.version}.cmx.zip"
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"schema": SCHEMA, "document": "solution", **json.loads(json.dumps(asdict(self)))}
+
+    def encoded(self) -> bytes:
+        """The one form in which it is written."""
+        return canonical(self.document())
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Manifest:
+        """What ``document`` made; for one from outside use ``read``."""
+        values = {key: document[key] for key in document if key not in ("schema", "document")}
+        values["components"] = tuple(Packed(**each) for each in document["components"])
+        values["files"] = tuple(File(**each) for each in document["files"])
+        return cls(**values)
+
+    @classmethod
+    def read(cls, raw: bytes, source: str) -> Manifest:
+        """The manifest in these bytes; ``source`` names it in errors.
+
+        Raises StoreError for what is not JSON as cmx writes it, ComponentInvalid for what breaks the schema.
+        """
+        from cmx.schema import validate
+
+        document = parse(raw, source)
+        version = document.get("schema")
+        if isinstance(version, int) and version > SCHEMA:
+            raise ComponentInvalid(
+                f"{source}: schema: {version} is newer than the {SCHEMA} that this cmx reads",
+                hint="install a newer cmx: python -m pip install --upgrade cmx-bench",
+            )
+        validate(document, "solution", source=source)
+        if canonical(document) != raw:
+            raise StoreError(f"{source}: is not written as cmx writes it", hint=AGAIN)
+        return cls.from_document(document)
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """The one form in which a document lies in an archive. Raises ValueError for what is no JSON (NaN)."""
+    text = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def parse(raw: bytes, source: str) -> dict[str, Any]:
+    """The JSON object in these bytes. Raises StoreError for what is none, or means two things (repeated keys, NaN)."""
+    try:
+        document = json.loads(raw.decode(), object_pairs_hook=_unique)
+        canonical(document)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{source}: is not JSON: {_short(error)}", hint=AGAIN) from None
+    if not isinstance(document, dict):
+        raise StoreError(f"{source}: is not a JSON object", hint=AGAIN)
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _short(error: Exception) -> str:
+    text = str(error)
+    return text if len(text) <= 120 else text[:119] + "…"

@@ -1,0 +1,233 @@
+"""Packing: from a workflow, a plan or a result to an archive that others can use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cmx.component import Component, Model, Workflow
+from cmx.errors import ComponentInvalid, UsageError
+from cmx.host import Field
+from cmx.own_files import own_files
+from cmx.reference import Reference
+from cmx.repository import Catalog
+from cmx.repository.templates import FOLDERS
+from cmx.resolver.plan import Plan
+from cmx.results import Result
+from cmx.results.judgement import validated
+from cmx.solution.archive import Archive, Member, write
+from cmx.solution.manifest import Manifest, Packed, canonical
+from cmx.solution.portable import portable, target_of
+
+RESULT = "expected/result.json"
+_HOST_FACTS = ("cpu_model", "cores", "threads", "memory", "distribution", "libc", "python", "board", "hypervisor")
+_LEAST_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class About:
+    """What a packer says of a solution; what is empty is taken from its workflow. ``network`` is why it needs one."""
+
+    name: str = ""
+    version: str = "1.0.0"
+    description: str = ""
+    license: str = ""
+    citation: str = ""
+    network: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is packed: a plan, and the result that came of it, if there is one."""
+
+    plan: Plan
+    result: Result | None = None
+
+    @classmethod
+    def of_result(cls, result: Result) -> Subject:
+        """The result's own plan. Raises UsageError for a result that should not be expected of anybody."""
+        if result.status != "ok" or not result.valid:
+            why = next(iter(result.reasons), "the run failed")
+            raise UsageError(f"result {result.short} is not valid: {why}", hint="pack one that others should reach")
+        try:
+            plan = Plan.from_document(result.plan)
+        except (KeyError, TypeError) as error:
+            raise UsageError(
+                f"result {result.short} has no plan that can be read: {error}", hint="run again"
+            ) from error
+        return cls(plan, result)
+
+
+def pack(
+    subject: Subject,
+    catalog: Catalog,
+    *,
+    about: About | None = None,
+    tolerances: Mapping[str, float] | None = None,
+    to: Path | None = None,
+) -> Archive:
+    """Write an archive of recipes: components, lock, and what is expected; everything else is fetched by its hash.
+
+    ``to`` is a file, or a folder for a file of the solution's own name (default: the current folder). ``tolerances``
+    are of accuracies, by metric. The same subject gives the same bytes, wherever and by whomever it is packed.
+    Raises UsageError for what others cannot have, ComponentNotFound and ComponentInvalid for components that are not
+    what the plan was made with, StoreError where the archive cannot be written.
+    """
+    about = about or About()
+    plan = portable(subject.plan)
+    components = used_components(plan, catalog)
+    workflow = components[0]
+    members: dict[str, Member] = {}
+    packed = tuple(_add_component(component, components, members) for component in components)
+    name = about.name or workflow.name.replace(".", "-").replace("_", "-")
+    members["repository/repo.yaml"] = f"schema: 1\nname: {name}\ndescription: Of a solution\n".encode()
+    target = target_of(plan)
+    members[f"locks/{target}.json"] = canonical(plan.document())
+    expected = _expected(subject.result, components, tolerances or {}, catalog, members) if subject.result else None
+    manifest = Manifest(
+        name=name,
+        version=about.version,
+        description=about.description or workflow.description,
+        license=about.license or workflow.license,
+        citation=about.citation,
+        size="recipes",
+        workflow=plan.workflow,
+        inputs=plan.request.document(),
+        components=packed,
+        locks={target: f"locks/{target}.json"},
+        expected=expected,
+        network=about.network or False,
+    )
+    return _write(manifest, members, to)
+
+
+def used_components(plan: Plan, catalog: Catalog) -> list[Component]:
+    """The workflow, all its actions, and what the pins were made from: the workflow first, the others by reference.
+
+    Raises ComponentInvalid for one that is not the one that the plan was made with.
+    """
+    workflow = catalog.workflow(Reference.parse(plan.workflow))
+    found = {reference: _unchanged(catalog, reference, digest) for reference, digest in component_digests(plan).items()}
+    for component in (*_neighbours(workflow, catalog), *_named_by_models(found.values(), catalog)):
+        found.setdefault(component.reference, component)
+    others = sorted(found.values(), key=lambda each: (each.kind, each.name, each.version))
+    return [workflow, *(each for each in others if each.reference != workflow.reference)]
+
+
+def component_digests(plan: Plan) -> dict[str, str]:
+    """The exact references that a plan was made with, and the digests that their files had."""
+    digests = {plan.workflow: plan.digest, **{step.action: step.digest for step in plan.steps}}
+    for pin in plan.pins.values():
+        digests[pin.recipe] = pin.digest
+        digests |= _converters(pin.artifact)
+    return digests
+
+
+def _converters(artifact: Mapping[str, Any] | None) -> dict[str, str]:
+    """The components whose code converts an artefact, with their digests."""
+    found: dict[str, str] = {}
+    while artifact:
+        if convert := artifact.get("convert"):
+            found[convert["recipe"]] = convert["digest"]
+        artifact = artifact.get("from")
+    return found
+
+
+def _neighbours(workflow: Workflow, catalog: Catalog) -> list[Component]:
+    """What a workflow needs to be read at all: every action of it, and who knows the software of its roles."""
+    actions = [catalog.action(step.action) for step in workflow.steps]
+    needs = [*workflow.requires.values(), *(need for action in actions for need in action.own_needs.values())]
+    return [*actions, *(catalog.software(need.name) for need in needs if need.kind == "software")]
+
+
+def _named_by_models(components: Iterable[Component], catalog: Catalog) -> list[Component]:
+    """The datasets that models name for their labels."""
+    models = [each for each in components if isinstance(each, Model)]
+    needs = [need for model in models for need in model.requires.values()]
+    return [catalog.find(need) for need in needs if need.kind != "software"]
+
+
+def _unchanged(catalog: Catalog, reference: str, digest: str) -> Component:
+    component = catalog.find(Reference.parse(reference))
+    if digest and component.digest != digest:
+        raise ComponentInvalid(
+            f"{component.file}: {reference} has changed since the plan was made "
+            f"(digest {component.digest[:12]}, then {digest[:12]})",
+            hint="run or resolve again, and pack that; and raise a component's version when you change it",
+        )
+    return component
+
+
+def _add_component(component: Component, all_of_them: Iterable[Component], members: dict[str, Member]) -> Packed:
+    """Put a component's files among the members."""
+    several = sum(each.key == component.key for each in all_of_them) > 1
+    folder = f"repository/{FOLDERS[component.kind]}/{component.name}" + (f"/{component.version}" if several else "")
+    for file in own_files(component.folder):
+        members[f"{folder}/{file.relative_to(component.folder).as_posix()}"] = file.read_bytes()
+    return Packed(component.reference, component.uid, folder)
+
+
+def _expected(
+    result: Result,
+    components: Iterable[Component],
+    tolerances: Mapping[str, float],
+    catalog: Catalog,
+    members: dict[str, Member],
+) -> dict[str, Any]:
+    """What somebody else should reach, with how far from it is near enough."""
+    unknown = next((name for name in tolerances if name not in result.accuracy), "")
+    if unknown:
+        raise UsageError(
+            f"--tolerance {unknown}: result {result.short} has no accuracy of this name",
+            hint=f"it has {', '.join(result.accuracy) or 'none'}",
+        )
+    anonymous = result.anonymous(catalog.settings.home)
+    record = replace(anonymous, host=anonymous.host.anonymous())
+    members[RESULT] = canonical(record.document())
+    default = _tolerance(result, components)
+    metrics: dict[str, Any] = {
+        name: {"value": value, "tolerance": tolerances.get(name, default) if name in result.accuracy else None}
+        for name, value in measured_metrics(record).items()
+    }
+    return {"result": RESULT, "metrics": metrics, "host": _host(record)}
+
+
+def _tolerance(result: Result, components: Iterable[Component]) -> float:
+    """How far an accuracy may be from the expected one: as the model's reference on this dataset says, else one answer
+    more or less, where they were counted, or 0.01."""
+    dataset = Reference.parse(result.pins["dataset"]).name if "dataset" in result.pins else ""
+    for model in (each for each in components if isinstance(each, Model)):
+        said = model.document.get("reference") or ()
+        for reference in [said] if isinstance(said, Mapping) else said:
+            if reference.get("dataset") == dataset and "tolerance" in reference:
+                return float(reference["tolerance"])
+    step = validated(result.steps)
+    count = step.metrics.get("count") if step and "correct" in step.metrics else None
+    return 1 / count if count else _LEAST_TOLERANCE
+
+
+def measured_metrics(result: Result) -> dict[str, float]:
+    """The accuracies by metric, the throughput in samples per second, and latencies in ns."""
+    latencies = {f"latency.{name}": getattr(result.latency, name) for name in ("p50", "p90", "p99")}
+    speeds = {"throughput": result.throughput, **latencies}
+    return {**result.accuracy, **{name: value for name, value in speeds.items() if value is not None}}
+
+
+def _host(result: Result) -> dict[str, str | int | float]:
+    """A few facts of the machine, for people."""
+    fields = {name: result.host.fields.get(name) for name in _HOST_FACTS}
+    values = {name: field.value for name, field in fields.items() if isinstance(field, Field)}
+    return {
+        name: value if isinstance(value, int | float | str) else json.dumps(value) for name, value in values.items()
+    }
+
+
+def _write(manifest: Manifest, members: Mapping[str, Member], to: Path | None) -> Archive:
+    """Write it, and read it as anybody will."""
+    place = to or Path()
+    file = place / manifest.file_name if place.is_dir() else place
+    write(manifest, members, file)
+    return Archive.open(file)
