@@ -37,6 +37,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--license", default="", help="default: the workflow's")
     parser.add_argument("--citation", default="", help="how the work is cited: a sentence, BibTeX, or a DOI")
     parser.add_argument("--network", default="", metavar="WHY", help="ask for the network while it runs, and say why")
+    parser.add_argument("--sign", default="", metavar="KEY", help="sign it with one of your keys: 'cmx key list'")
     parser.add_argument(
         "--tolerance",
         action="append",
@@ -48,11 +49,14 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> Answer:
     """The archive that was made."""
-    from cmx.solution import About, pack
+    from cmx.signing.keys import Keyring
+    from cmx.solution import About, pack, sign
 
     console = Console()
     catalog = Catalog.default()
     try:
+        if arguments.sign:
+            Keyring(catalog.settings).private(arguments.sign)  # first, since packing may take minutes
         tolerances = _tolerances(arguments.tolerance)
         subject = read_subject(arguments.what, catalog, console)
         about = About(
@@ -65,6 +69,8 @@ def run(arguments: argparse.Namespace) -> Answer:
         )
         to = Path(arguments.output) if arguments.output else None
         archive = pack(subject, catalog, about=about, tolerances=tolerances, to=to)
+        if arguments.sign:
+            archive, _ = sign(archive, arguments.sign, catalog.settings)
     finally:
         console.close()
     document = {"file": str(archive.path), "digest": archive.digest, "manifest": archive.manifest.document()}

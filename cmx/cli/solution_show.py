@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> Answer:
 
     archive = Archive.open(Path(arguments.archive))
     signature = verdict(archive)
-    document = {"manifest": archive.manifest.document(), "digest": archive.digest, "signature": signature._asdict()}
+    document = {"manifest": archive.manifest.document(), "digest": archive.digest, "signature": signature.document()}
     lines = [described(archive.manifest), "", "COMPONENTS"]
     lines += [f"  {each.reference}" for each in archive.manifest.components]
     lines += ["", f"signature   {signature.text}", f"digest      {archive.digest}"]

@@ -4,6 +4,7 @@ cmx solution pack 7f3a91c2                 a result, with what others should rea
 cmx solution pack image-classification     a workflow: nothing is expected
 cmx solution show classification-1.0.0.cmx.zip
 cmx solution verify classification-1.0.0.cmx.zip
+cmx solution sign classification-1.0.0.cmx.zip --key me
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from cmx.cli import solution_pack, solution_show, solution_verify
+from cmx.cli import solution_pack, solution_show, solution_sign, solution_verify
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
 
@@ -19,6 +20,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "pack": (solution_pack, "make an archive of a workflow, a saved plan or a result"),
     "show": (solution_show, "what an archive holds; nothing of it is run"),
     "verify": (solution_verify, "hash everything, and hold it against schemas and signature"),
+    "sign": (solution_sign, "vouch for an archive with one of your keys"),
 }
 """One module each, with ``configure(parser)`` and ``run(arguments)``, and a line of help."""
 

@@ -70,15 +70,23 @@ def statement(subjects: Mapping[str, str], predicate_type: str, predicate: Mappi
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def signed(payload: bytes, key: Key, private: Ed25519PrivateKey) -> bytes:
-    """The envelope around a statement, signed by one key (both halves as ``Keyring.private`` gives them)."""
-    signature = private.sign(_message(payload))
+def signed(payload: bytes, key: Key, private: Ed25519PrivateKey, others: Envelope | None = None) -> bytes:
+    """The envelope around a statement, signed by one key (both halves as ``Keyring.private`` gives them).
+
+    The signatures in ``others``, an envelope around the same statement, stay.
+    """
+    kept = {each.key: each.value for each in others.signatures} if others else {}
+    signatures = {**kept, key.id: private.sign(_message(payload))}
     document = {
-        "payload": base64.b64encode(payload).decode("ascii"),
+        "payload": _encoded(payload),
         "payloadType": PAYLOAD_TYPE,
-        "signatures": [{"keyid": key.id, "sig": base64.b64encode(signature).decode("ascii")}],
+        "signatures": [{"keyid": name, "sig": _encoded(signatures[name])} for name in sorted(signatures)],
     }
     return json.dumps(document, indent=2).encode() + b"\n"
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _message(payload: bytes) -> bytes:

@@ -16,13 +16,13 @@ UNSIGNED, BAD, UNKNOWN, REVOKED, TRUSTED = "unsigned", "bad", "unknown", "revoke
 class Verdict(NamedTuple):
     """What an envelope is worth.
 
-    ``state`` is unsigned, bad (it does not fit what it is said to sign), unknown (by a key that nobody here decided
+    ``word`` is unsigned, bad (it does not fit what it is said to sign), unknown (by a key that nobody here decided
     about, so that nothing can be said of it), revoked or trusted; ``signer`` is the key's name here, ``key`` its id.
-    ``words`` says all of it to people, and ``hint`` what to do.
+    ``text`` says all of it to people, and ``hint`` what to do.
     """
 
-    state: str
-    words: str
+    word: str
+    text: str
     hint: str = ""
     signer: str = ""
     key: str = ""
@@ -30,11 +30,11 @@ class Verdict(NamedTuple):
     @property
     def trusted(self) -> bool:
         """Whether somebody whom the user trusts signed exactly this."""
-        return self.state == TRUSTED
+        return self.word == TRUSTED
 
     def document(self) -> dict[str, str]:
         """As JSON."""
-        return {"state": self.state, "signer": self.signer, "key": self.key, "words": self.words}
+        return {"word": self.word, "text": self.text, "signer": self.signer, "key": self.key}
 
 
 def verdict(
@@ -47,7 +47,7 @@ def verdict(
     nothing for whatever the envelope holds; ``source`` names it.
     """
     if envelope is None:
-        return Verdict(UNSIGNED, "not signed", "ask whoever made it to sign it: cmx solution sign")
+        return Verdict(UNSIGNED, "unsigned: nobody vouches for it", "ask whoever made it to sign it: cmx solution sign")
     try:
         read = Envelope.parse(envelope, source)
         about = read.statement(source)
@@ -89,8 +89,8 @@ def _worth(envelope: Envelope, by: list[Key]) -> Verdict:
             )
         if key:
             why = f": {key.reason}" if key.reason else ""
-            words = f"signed by {key.name} (key {key.id[:SHORT]}), whose key was revoked on {key.since[:10]}{why}"
-            return Verdict(REVOKED, words, "ask for one that is signed by another key", key.name, key.id)
+            text = f"signed by {key.name} (key {key.id[:SHORT]}), whose key was revoked on {key.since[:10]}{why}"
+            return Verdict(REVOKED, text, "ask for one that is signed by another key", key.name, key.id)
     one = envelope.signatures[0].key
     return Verdict(
         UNKNOWN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cmx.lazy import exports
 
-__all__ = ["About", "Archive", "Manifest", "Subject", "check", "pack", "verdict", "write"]
+__all__ = ["About", "Archive", "Manifest", "Subject", "check", "pack", "sign", "verdict", "write"]
 
 __getattr__ = exports(
     __name__,
@@ -13,6 +13,6 @@ __getattr__ = exports(
         "contents": ("check",),
         "manifest": ("Manifest",),
         "packing": ("About", "Subject", "pack"),
-        "signature": ("verdict",),
+        "signature": ("sign", "verdict"),
     },
 )

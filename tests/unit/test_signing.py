@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from solutions import small_archive
 
 from cmx.cli.main import main
 from cmx.errors import CmxError, StoreError, UsageError
@@ -21,6 +22,10 @@ from cmx.settings import Settings
 from cmx.signing.envelope import Envelope, signed, statement
 from cmx.signing.keys import Keyring
 from cmx.signing.trust import Verdict, verdict
+from cmx.solution import Archive, check
+from cmx.solution import sign as sign_solution
+from cmx.solution import verdict as solution_verdict
+from cmx.solution.archive import write_signed
 
 KIND = "urn:test:v1"
 SUBJECTS = {"manifest.json": "ab" * 32}
@@ -102,20 +107,20 @@ def test_the_payload_is_an_in_toto_statement(alice: Settings) -> None:
 
 
 def test_what_is_not_signed_is_unsigned(settings: Settings) -> None:
-    assert judged(None, settings).state == "unsigned"
+    assert judged(None, settings).word == "unsigned"
 
 
 def test_ones_own_signature_is_trusted(alice: Settings) -> None:
     found = judged(sign(alice, "alice"), alice)
-    assert (found.state, found.signer, found.trusted) == ("trusted", "alice", True)
+    assert (found.word, found.signer, found.trusted) == ("trusted", "alice", True)
 
 
 def test_a_strangers_signature_is_unknown_until_the_key_is_trusted(alice: Settings, settings: Settings) -> None:
     envelope, key = sign(alice, "alice"), Keyring(alice).find("alice")
     found = judged(envelope, settings)
-    assert (found.state, found.signer, found.key, found.trusted) == ("unknown", "", key.id, False)
+    assert (found.word, found.signer, found.key, found.trusted) == ("unknown", "", key.id, False)
     Keyring(settings).trust(public(alice, "alice"), "her", source="alice.pem")
-    assert judged(envelope, settings).words == f"signed by her (key {key.id[:16]}), whom you trust"
+    assert judged(envelope, settings).text == f"signed by her (key {key.id[:16]}), whom you trust"
 
 
 def test_a_revoked_key_is_worth_nothing_whenever_it_signed(alice: Settings, settings: Settings) -> None:
@@ -124,8 +129,8 @@ def test_a_revoked_key_is_worth_nothing_whenever_it_signed(alice: Settings, sett
     keyring.trust(public(alice, "alice"), "her", source="alice.pem")
     keyring.revoke("her", "her laptop was stolen")
     found = judged(envelope, settings)
-    assert (found.state, found.signer, found.trusted) == ("revoked", "her", False)
-    assert found.words.endswith(": her laptop was stolen")
+    assert (found.word, found.signer, found.trusted) == ("revoked", "her", False)
+    assert found.text.endswith(": her laptop was stolen")
     with pytest.raises(UsageError, match=r"was revoked on .* \(her laptop was stolen\)"):
         keyring.trust(public(alice, "alice"), "her", source="alice.pem")
     keyring.trust(public(alice, "alice"), "her", source="alice.pem", again=True)
@@ -136,9 +141,9 @@ def test_a_signature_of_something_else_is_bad(alice: Settings) -> None:
     envelope = sign(alice, "alice")
     for subjects in ({"manifest.json": "cd" * 32}, {**SUBJECTS, "more.json": "ab" * 32}):
         found = judged(envelope, alice, subjects)
-        assert (found.state, found.signer) == ("bad", "alice")
+        assert (found.word, found.signer) == ("bad", "alice")
     found = verdict(envelope, SUBJECTS, "urn:other:v1", alice, source="x")
-    assert found.words == "bad signature: it states 'urn:test:v1', not 'urn:other:v1'"
+    assert found.text == "bad signature: it states 'urn:test:v1', not 'urn:other:v1'"
 
 
 def test_a_signature_that_another_key_made_is_bad(alice: Settings) -> None:
@@ -146,7 +151,7 @@ def test_a_signature_that_another_key_made_is_bad(alice: Settings) -> None:
     document = json.loads(sign(alice, "mallory"))
     document["signatures"][0]["keyid"] = Keyring(alice).find("alice").id
     found = judged(json.dumps(document).encode(), alice)
-    assert (found.state, found.words) == ("bad", "bad signature: it is not alice's")
+    assert (found.word, found.text) == ("bad", "bad signature: it is not alice's")
 
 
 def test_of_two_signatures_one_that_is_trusted_is_enough_and_one_that_is_wrong_too_much(alice: Settings) -> None:
@@ -156,7 +161,7 @@ def test_of_two_signatures_one_that_is_trusted_is_enough_and_one_that_is_wrong_t
     Keyring(alice).revoke("bob")
     assert judged(json.dumps(both).encode(), alice).signer == "alice"
     both["signatures"][0]["sig"] = both["signatures"][1]["sig"]
-    assert judged(json.dumps(both).encode(), alice).state == "bad"
+    assert judged(json.dumps(both).encode(), alice).word == "bad"
 
 
 @pytest.mark.parametrize(
@@ -175,9 +180,9 @@ def test_a_damaged_envelope_is_bad_and_says_why(alice: Settings, change: Any, wo
     document = json.loads(sign(alice, "alice"))
     change(document)
     found = judged(json.dumps(document).encode(), alice)
-    assert found.state == "bad"
-    assert words in found.words
-    assert "\x1b" not in found.words
+    assert found.word == "bad"
+    assert words in found.text
+    assert "\x1b" not in found.text
 
 
 @pytest.fixture
@@ -202,7 +207,7 @@ def test_no_byte_can_be_changed_unnoticed(alice: Settings, envelope: bytes, data
     | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(json.dumps).map(str.encode)
 )
 def test_anything_at_all_gets_a_verdict(settings: Settings, junk: bytes) -> None:
-    assert judged(junk, settings).state == "bad"
+    assert judged(junk, settings).word == "bad"
 
 
 # Keys on disk.
@@ -346,3 +351,89 @@ def test_keys_by_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: 
 def test_errors_of_keys_are_ours(settings: Settings) -> None:
     with pytest.raises(CmxError):
         Keyring(settings).revoke("nobody")
+
+
+# Solutions.
+
+
+@pytest.fixture
+def solution(tmp_path: Path) -> Archive:
+    """An archive that nobody signed."""
+    return small_archive(tmp_path)
+
+
+def test_a_signed_solution_is_trusted_by_whom_has_the_key(
+    alice: Settings, settings: Settings, solution: Archive
+) -> None:
+    before, unsigned = solution.path.read_bytes(), solution_verdict(solution, settings)
+    archive, key = sign_solution(solution, "alice", alice)
+    check(archive)
+    assert (unsigned.word, solution_verdict(archive, alice).signer) == ("unsigned", "alice")
+    assert solution_verdict(archive, settings).word == "unknown"
+    Keyring(settings).trust(key.pem.encode(), "her", source="x")
+    assert solution_verdict(archive, settings).trusted
+    signed_bytes = archive.path.read_bytes()
+    assert sign_solution(archive, "alice", alice)[0].path.read_bytes() == signed_bytes != before
+    assert archive.digest == solution.digest
+
+
+def test_securesystemslib_verifies_the_signature_of_a_solution(alice: Settings, solution: Archive) -> None:
+    from securesystemslib.dsse import Envelope as Theirs
+    from securesystemslib.signer import SSlibKey
+
+    archive, key = sign_solution(solution, "alice", alice)
+    assert archive.signature is not None
+    theirs = SSlibKey(key.id, "ed25519", "ed25519", {"public": key.public})
+    envelope = Theirs.from_dict(json.loads(archive.signature))
+    assert list(envelope.verify([theirs], 1)) == [key.id]
+    said = json.loads(envelope.payload)
+    assert said["subject"] == [{"name": "manifest.json", "digest": {"sha256": archive.digest}}]
+    assert (said["predicateType"], said["predicate"]) == ("urn:cmx:solution:v1", {"name": "flow", "version": "1.0.0"})
+
+
+def test_several_may_sign_a_solution(alice: Settings, settings: Settings, solution: Archive) -> None:
+    archive, _ = sign_solution(solution, "alice", alice)
+    Keyring(settings).new("bob")
+    archive, _ = sign_solution(archive, "bob", settings)
+    assert (solution_verdict(archive, alice).signer, solution_verdict(archive, settings).signer) == ("alice", "bob")
+
+
+def test_a_signature_moved_to_another_solution_is_bad(alice: Settings, solution: Archive, tmp_path: Path) -> None:
+    archive, _ = sign_solution(solution, "alice", alice)
+    assert archive.signature is not None
+    other = small_archive(tmp_path / "other", version="1.1.0")
+    write_signed(other, archive.signature, other.path)
+    moved = Archive.open(other.path)
+    check(moved)
+    assert solution_verdict(moved, alice).text == "bad signature: it is on another manifest.json"
+
+
+def test_what_was_altered_is_not_signed(alice: Settings, solution: Archive) -> None:
+    raw = bytearray(solution.path.read_bytes())
+    raw[raw.index(b"a network")] ^= 1
+    solution.path.write_bytes(raw)
+    with pytest.raises(StoreError, match=r"model\.onnx: sha256 is"):
+        sign_solution(Archive.open(solution.path), "alice", alice)
+    assert solution.path.read_bytes() == raw
+
+
+def test_solutions_are_signed_and_verified_by_the_command_line(
+    capsys: pytest.CaptureFixture[str], solution: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cmx(*arguments: str, code: int = 0) -> dict[str, Any]:
+        assert main([*arguments, "--json"]) == code
+        document: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return document
+
+    archive, key = str(solution.path), cmx("key", "new", "me")
+    assert cmx("solution", "sign", archive, "--key", "em", code=2)["error"]["hint"] == "known here: me"
+    assert cmx("solution", "verify", archive)["signature"]["word"] == "unsigned"
+    assert cmx("solution", "sign", archive, "--key", "me")["key"] == key["id"]
+    assert cmx("solution", "verify", archive)["signature"]["signer"] == "me"
+    assert cmx("solution", "show", archive)["signature"]["word"] == "trusted"
+    cmx("key", "revoke", "me", "--reason", "lost")
+    failed = cmx("solution", "verify", archive, code=1)
+    assert (failed["signature"]["word"], failed["error"]["type"]) == ("revoked", "StoreError")
+    assert failed["error"]["message"].endswith(": lost")
+    monkeypatch.setenv("CMX_HOME", str(tmp_path / "elsewhere"))
+    assert cmx("solution", "verify", archive)["signature"]["word"] == "unknown"
