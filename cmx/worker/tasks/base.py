@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ Feeds = Mapping[str, "np.ndarray[Any, Any]"]
 Outputs = Mapping[str, "np.ndarray[Any, Any]"]
 """A model's outputs by name, in the order of the model."""
 Infer = Callable[[Feeds], Outputs]
+_MOST_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -119,3 +121,18 @@ class PictureTask(Task):
         """The picture as the model's input, float32."""
         array = np.asarray(self._prepare(picture), dtype=np.float32)
         return {self.inputs[0]: np.ascontiguousarray(array[np.newaxis])}
+
+
+def text_of(path: Path) -> str:
+    """What is in a file, or the words themselves where there is no such file."""
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for words that are too long for a name
+        return str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ActionError(f"cannot read the text: {error}", "give a text, or the path of a file") from error
+    except UnicodeDecodeError:
+        raise ActionError(f"{path}: not text in UTF-8", "give a text, or the path of a file with one") from None
+    if len(text) > _MOST_CHARACTERS:
+        raise ActionError(f"{path}: {len(text):,} characters", f"give at most {_MOST_CHARACTERS:,}")
+    return text

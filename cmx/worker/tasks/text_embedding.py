@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +14,13 @@ from cmx.worker.context import Context
 from cmx.worker.datasets import open_dataset
 from cmx.worker.datasets.scored_pairs import ScoredPairs
 from cmx.worker.outcome import ActionError
-from cmx.worker.tasks.base import Feeds, Infer, Outputs, Shown, Task
+from cmx.worker.tasks.base import Feeds, Infer, Outputs, Shown, Task, text_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _NEAREST = 5
 _AT_ONCE = 32
-_MOST_CHARACTERS = 1_000_000
 
 
 class TextEmbedding(Task):
@@ -81,7 +79,7 @@ class TextEmbedding(Task):
 
     def show(self, path: Path, infer: Infer, *, top: Optional[int], threshold: Optional[float]) -> Shown:
         """The texts of the role ``labels`` that lie nearest to the one in a file, or to the words given instead."""
-        text = _text(path)
+        text = text_of(path)
         feeds = self._feeds(text)
         vector = _vectors(infer(feeds))[0]
         said = f"{feeds[self.inputs[0]].shape[1]} tokens, a vector of {len(vector)} numbers"
@@ -107,18 +105,3 @@ def _vectors(outputs: Outputs) -> np.ndarray[Any, Any]:
 
 def _cosine(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
     return float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
-
-
-def _text(path: Path) -> str:
-    """What is in a file, or the words themselves where there is no such file."""
-    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for words that are too long for a name
-        return str(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ActionError(f"cannot read the text: {error}", "give a text, or the path of a file") from error
-    except UnicodeDecodeError:
-        raise ActionError(f"{path}: not text in UTF-8", "give a text, or the path of a file with one") from None
-    if len(text) > _MOST_CHARACTERS:
-        raise ActionError(f"{path}: {len(text):,} characters", f"give at most {_MOST_CHARACTERS:,}")
-    return text

@@ -1,0 +1,135 @@
+"""Questions, prompts and what counts as an answer. What needs the model is in the functional tests."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cmx
+from cmx.worker import ActionError, Context, Role
+from cmx.worker.component_code import load_module
+from cmx.worker.datasets import open_dataset
+from cmx.worker.datasets.questions import Questions
+from cmx.worker.operators import OperatorError, pipeline
+from cmx.worker.tasks import open_task
+from cmx.worker.tasks.text_generation import TextGeneration
+
+COMPONENTS = Path(cmx.__file__).parent.parent / "components"
+LINES = "# a comment\nWhat is 2+2?\t4 | four\n\nWhich planet is ours?\tEarth\n"
+INPUTS = [{"name": "prompt"}, {"name": "most_tokens"}]
+MODEL = {"task": "text-generation", "inputs": INPUTS, "preprocess": [{"prompt": "<user>{text}<assistant>"}]}
+
+
+def role(path: Path, text: str = LINES, **component: Any) -> Role:
+    (path / "questions.tsv").write_text(text, encoding="utf-8")
+    document = {"format": "questions", "options": {"most-tokens": 9}, **component}
+    return Role("dataset/own==1.0.0", "", path / "questions.tsv", document, path)
+
+
+def task(path: Path, **model: Any) -> TextGeneration:
+    filled = Role("model/talker==1.0.0", "gguf", None, {**MODEL, **model}, path)
+    opened = open_task(Context({"model": filled, "dataset": role(path)}, {}, path))
+    assert isinstance(opened, TextGeneration)
+    return opened
+
+
+def test_a_line_is_a_question_and_the_answers_that_are_as_good(tmp_path: Path) -> None:
+    dataset = open_dataset(role(tmp_path, samples=2))
+    assert isinstance(dataset, Questions)
+    assert [dataset.name(index) for index in range(len(dataset))] == ["What is 2+2?", "Which planet is ours?"]
+    assert [question.answers for question in dataset.questions] == [("4", "four"), ("Earth",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "component", "message"),
+    [
+        (LINES, {"samples": 3}, "2 questions in .*questions.tsv, expected 3"),
+        ("", {}, "0 questions in .*questions.tsv, expected some"),
+        (LINES + "Why?\n", {}, "questions.tsv: line 5: expected a question and its answer, with a tab between"),
+        (LINES + "Why?\t | \n", {}, "line 5: expected a question"),
+        (LINES + "Why?\tso\tand so\n", {}, "line 5: expected a question"),
+        (LINES, {"options": {}}, "options: expected most-tokens, a number from 1 on, found {}"),
+        (LINES, {"options": {"most-tokens": 0}}, "expected most-tokens, a number from 1 on"),
+    ],
+)
+def test_questions_that_are_not_as_they_should_be_are_named(
+    tmp_path: Path, text: str, component: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        open_dataset(role(tmp_path, text, **component))
+
+
+def test_a_question_is_asked_in_the_model_s_own_words(tmp_path: Path) -> None:
+    feeds = task(tmp_path).sample(1)
+    assert feeds["prompt"].tobytes() == b"<user>Which planet is ours?<assistant>"
+    assert (feeds["prompt"].shape[0], feeds["most_tokens"].tolist()) == (1, [9])
+
+
+@pytest.mark.parametrize("template", ["no place", "{text} and {text}"])
+def test_a_template_has_one_place_for_the_text(template: str) -> None:
+    with pytest.raises(OperatorError, match="the template has to say"):
+        pipeline([{"prompt": {"template": template}}])("hello")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("The answer is 4.", 1),
+        ("Four, of course", 1),
+        ("It is 14", 0),
+        ("fourteen", 0),
+        ("", 0),
+    ],
+)
+def test_an_answer_is_found_where_it_stands_as_words_of_its_own(tmp_path: Path, said: str, found: int) -> None:
+    score = task(tmp_path).score({0: said.encode(), 1: b"Our planet is Earth"}, "answers_found")
+    assert (score.correct, score.total) == ({"answers_found": found + 1}, 2)
+
+
+def test_an_answer_is_the_text(tmp_path: Path) -> None:
+    text = np.frombuffer("naïve".encode(), dtype=np.uint8)[np.newaxis]
+    assert task(tmp_path).answers({}, {"text": text, "tokens": np.array([3])}) == ["naïve".encode()]
+
+
+def test_words_are_asked_as_they_are_or_from_a_file(tmp_path: Path) -> None:
+    def echo(feeds: Any) -> Any:
+        return {"text": feeds["prompt"], "tokens": np.array([7])}
+
+    (tmp_path / "question.txt").write_text("from a file", encoding="utf-8")
+    for given, asked in ((Path("as it is"), "as it is"), (tmp_path / "question.txt", "from a file")):
+        shown = task(tmp_path).show(given, echo, top=None, threshold=None)
+        assert (shown.summary, shown.answers) == ("7 tokens", [{"text": f"<user>{asked}<assistant>", "tokens": 7}])
+
+
+def test_a_model_with_other_inputs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ActionError, match="inputs are input_ids; text generation has prompt and most_tokens"):
+        task(tmp_path, inputs=[{"name": "input_ids"}])
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "precision"),
+    [
+        (
+            struct.pack("<4sIQQ", b"GGUF", 3, 0, 3)
+            + (text("general.languages") + struct.pack("<IIQ", 9, 8, 1) + text("en"))
+            + (text("general.name") + struct.pack("<I", 8) + text("Talker"))
+            + (text("general.file_type") + struct.pack("<II", 4, 3)),
+            "q4_1",
+        ),
+        (struct.pack("<4sIQQ", b"GGUF", 3, 0, 0), "unknown"),
+        (struct.pack("<4sIQQ", b"GGUF", 3, 0, 9), "unknown"),
+        (b"not one", "unknown"),
+    ],
+)
+def test_the_type_of_the_weights_is_read_off_a_gguf_file(tmp_path: Path, content: bytes, precision: str) -> None:
+    (tmp_path / "model.gguf").write_bytes(content)
+    header = load_module(COMPONENTS / "software-detect" / "xllamacpp" / "gguf_header.py", "software-detect/xllamacpp")
+    assert header.precision(tmp_path / "model.gguf") == precision
