@@ -1,10 +1,11 @@
-"""Pack what reproduces a result into one archive, and look at archives or verify them.
+"""Pack what reproduces a result into one archive, and look at archives, verify or compare them.
 
 cmx solution pack 7f3a91c2                 a result, with what others should reach
 cmx solution pack image-classification     a workflow: nothing is expected
 cmx solution show classification-1.0.0.cmx.zip
 cmx solution verify classification-1.0.0.cmx.zip
 cmx solution sign classification-1.0.0.cmx.zip --key me
+cmx solution diff classification-1.0.0.cmx.zip classification-1.1.0.cmx.zip
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from cmx.cli import solution_pack, solution_show, solution_sign, solution_verify
+from cmx.cli import solution_diff, solution_pack, solution_show, solution_sign, solution_verify
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
 
@@ -21,6 +22,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "show": (solution_show, "what an archive holds; nothing of it is run"),
     "verify": (solution_verify, "hash everything, and hold it against schemas and signature"),
     "sign": (solution_sign, "vouch for an archive with one of your keys"),
+    "diff": (solution_diff, "what two archives have that is not the same"),
 }
 """One module each, with ``configure(parser)`` and ``run(arguments)``, and a line of help."""
 

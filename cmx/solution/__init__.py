@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from cmx.lazy import exports
 
-__all__ = ["About", "Archive", "Manifest", "Subject", "check", "pack", "sign", "verdict", "write"]
+__all__ = [
+    "About",
+    "Archive",
+    "Manifest",
+    "Subject",
+    "check",
+    "differences",
+    "impostors",
+    "pack",
+    "sign",
+    "verdict",
+    "write",
+]
 
 __getattr__ = exports(
     __name__,
     {
         "archive": ("Archive", "write"),
         "contents": ("check",),
+        "difference": ("differences",),
+        "known": ("impostors",),
         "manifest": ("Manifest",),
         "packing": ("About", "Subject", "pack"),
         "signature": ("sign", "verdict"),

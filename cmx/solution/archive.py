@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -218,11 +219,6 @@ def _check_list(entries: list[Entry], manifest: Manifest, name: str) -> None:
     """Raise StoreError unless the members are those that the manifest lists, within the limits that it states."""
     here = {entry.name: entry.size for entry in entries if entry.name not in _OWN}
     said = {file.path: file.size for file in manifest.files}
-    limits = manifest.limits
-    if len(here) > limits["files"] or sum(here.values()) > limits["bytes"]:
-        held = f"{len(here)} files of {readable(sum(here.values()))}"
-        stated = f"{limits['files']} files of {readable(limits['bytes'])}"
-        raise StoreError(f"{name}: holds {held}, and its manifest states {stated} at most", hint=AGAIN)
     if len(said) < len(manifest.files):
         raise StoreError(f"{name}: {MANIFEST}: files: a path is there twice", hint=AGAIN)
     for member in sorted(here.keys() | said.keys()):
@@ -233,6 +229,11 @@ def _check_list(entries: list[Entry], manifest: Manifest, name: str) -> None:
         if here[member] != said[member]:
             what = f"is {here[member]} bytes long, and the manifest says {said[member]}"
             raise StoreError(f"{name}: {member!r} {what}", hint=AGAIN)
+    limits = manifest.limits
+    if len(here) > limits["files"] or sum(here.values()) > limits["bytes"]:
+        held = f"{len(here)} files of {readable(sum(here.values()))}"
+        stated = f"{limits['files']} files of {readable(limits['bytes'])}"
+        raise StoreError(f"{name}: holds {held}, and its manifest states {stated} at most", hint=AGAIN)
     order = [MANIFEST, *sorted(said), *([SIGNATURE] if entries[-1].name == SIGNATURE else [])]
     if [entry.name for entry in entries] != order:
         raise StoreError(f"{name}: its members are not in order", hint=AGAIN)
@@ -268,10 +269,13 @@ class _Part:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[FileIO]:
+    hint = "name an archive made by 'cmx solution pack'"
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise UsageError(f"{path}: is no file", hint=hint)
         stream = FileIO(path)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint="name an archive made by 'cmx solution pack'") from error
+        raise UsageError(f"{path}: {error.strerror}", hint=hint) from error
     with stream:
         yield stream
 

@@ -146,23 +146,33 @@ def _read_tail(stream: FileIO, total: int, name: str) -> tuple[int, int, int]:
 
 
 def _entries(raw: bytes, name: str) -> Iterator[Entry]:
+    """The members of a list, each held against what cmx would have written of it."""
+    records = list(_records(raw, name))
+    for member, fields, _, _ in records:
+        _refuse_unusual(name, member, flags=fields[5], method=fields[6], mode=fields[17] >> 16)
+    for member, fields, wide, record in records:
+        entry = _entry(member, fields, wide)
+        if entry is None or entry.listed != record:
+            what = f"{member!r} is listed in a way that cmx does not write"
+            raise StoreError(f"{name}: {what}", hint=f"was it zipped again by another program? Otherwise {AGAIN}")
+        yield entry
+
+
+def _records(raw: bytes, name: str) -> Iterator[tuple[str, tuple[int, ...], bytes, bytes]]:
+    """For each member its name, the fields of its record, the wide ones, and the record itself."""
     place = 0
     while place < len(raw):
         if len(raw) - place < _ENTRY.size:
             _damaged(name, "its list of members is incomplete")
         fields = _ENTRY.unpack_from(raw, place)
-        ends = place + _ENTRY.size + fields[12] + fields[13] + fields[14]
-        text = raw[place + _ENTRY.size : place + _ENTRY.size + fields[12]]
+        named = place + _ENTRY.size + fields[12]
+        ends = named + fields[13] + fields[14]
+        text = raw[place + _ENTRY.size : named]
         try:
             member = text.decode()
         except UnicodeDecodeError:
             raise StoreError(f"{name}: the name {text!r} is not UTF-8", hint=AGAIN) from None
-        _refuse_unusual(name, member, flags=fields[5], method=fields[6], mode=fields[17] >> 16)
-        wide = raw[place + _ENTRY.size + fields[12] + 4 : ends]
-        entry = _entry(member, fields, wide)
-        if entry is None or entry.listed != raw[place:ends]:
-            _damaged(name, f"{member!r} is listed in a way that cmx does not write")
-        yield entry
+        yield member, fields, raw[named + 4 : ends], raw[place:ends]
         place = ends
 
 

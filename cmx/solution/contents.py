@@ -11,6 +11,7 @@ from cmx.component import Component
 from cmx.component_file import load
 from cmx.errors import CmxError, ComponentInvalid, StoreError, UsageError
 from cmx.repository import Repository
+from cmx.repository.repository import REPOSITORY_FILE
 from cmx.resolver.plan import Plan
 from cmx.results import Result
 from cmx.schema import validate
@@ -98,6 +99,10 @@ def _components(manifest: Manifest, folder: Path) -> dict[str, Component]:
     missing = next((each for each in manifest.components if each.reference not in found), None)
     if missing or not found:
         raise ComponentInvalid(f"{missing.folder if missing else 'repository'}: holds no component", hint=_FORGED)
+    own = {file for component in found.values() for file in component.files()} | {repository.root / REPOSITORY_FILE}
+    for member in manifest.files:
+        if member.path.startswith("repository/") and folder / member.path not in own:
+            raise StoreError(f"{member.path}: belongs to no component", hint=_FORGED)
     return found
 
 

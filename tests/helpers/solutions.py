@@ -136,3 +136,8 @@ def forged(path: Path, changes: Mapping[str, bytes | None], **manifest: Any) -> 
     limits = {"files": len(files), "bytes": sum(map(len, kept.values()))}
     new = {**old, "files": files, "limits": limits, **manifest}
     return zipped(path, {MANIFEST: canonical(new), **kept})
+
+
+def edited(document: bytes, **changes: Any) -> bytes:
+    """A JSON document with other values for some of its keys, in the form in which it lies in an archive."""
+    return canonical({**json.loads(document), **changes})

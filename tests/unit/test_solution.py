@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from cmx.errors import ComponentInvalid, StoreError, UsageError
 from cmx.repository import Catalog, Repository
 from cmx.resolver.plan import Plan
 from cmx.settings import Settings
-from cmx.solution import Archive, Subject, check, pack
+from cmx.solution import Archive, Subject, check, differences, pack
 from cmx.solution.archive import write_signed
 from cmx.solution.contents import expected_result, lock
+from cmx.store import Package
 
 Captured = pytest.CaptureFixture[str]
 
@@ -142,3 +144,24 @@ def test_the_verbs_pack_show_and_verify(tmp_path: Path, capsys: Captured, monkey
     assert "unsigned: nobody vouches for it" in capsys.readouterr().out
     assert main(["solution", "verify", archive, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["signature"]["word"] == "unsigned"
+
+
+def test_diff_names_what_two_archives_pin_and_expect_differently(tmp_path: Path, capsys: Captured) -> None:
+    one = small_archive(tmp_path / "one")
+    catalog = small_catalog(tmp_path / "other")
+    (tmp_path / "other/zoo/models/net/model.onnx").write_bytes(b"another network")
+    plan = small_plan(catalog)
+    newer = replace(plan.pins["framework"], version="2.2")
+    wheel = replace(plan.environments["main"], packages=(Package("runner", "2.2", ("sha256:" + "1" * 64,)),))
+    changed = replace(plan, pins={**plan.pins, "framework": newer}, environments={"main": wheel})
+    result = small_result(catalog, plan=changed.document())
+    other = pack(Subject.of_result(result), catalog, tolerances={"top_1": 0.1}, to=tmp_path / "other.cmx.zip")
+    assert [str(each).split(": ")[0] for each in differences(one, one)] == []
+    found = {each.place: (each.first, each.second) for each in differences(one, other)}
+    assert found.keys() == {"model/net", "linux-x86_64: framework", "linux-x86_64: main: runner", "expected.top_1"}
+    assert found["linux-x86_64: main: runner"] == ("2.1", "2.2")
+    assert found["expected.top_1"] == ("0.9 ± 0.05", "0.9 ± 0.1")
+    assert main(["solution", "diff", str(one.path), str(other.path)]) == 0
+    assert "software/runner==2.1  software/runner==2.2" in capsys.readouterr().out
+    assert main(["solution", "diff", str(one.path), str(one.path)]) == 0
+    assert capsys.readouterr().out == "the two are the same file, but for signatures\n"
