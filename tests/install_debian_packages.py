@@ -1,4 +1,4 @@
-"""Installs the Debian packages that some tests use: cross-compilers, and qemu to run what they make.
+"""Installs the Debian packages that some tests use: cross-compilers, qemu to run what they make, and bubblewrap.
 
 As root on Debian or a relative of it; elsewhere it only says what is missing, and the tests that need it skip and say
 why. It never asks and never uses sudo.
@@ -18,6 +18,7 @@ PACKAGES = {
     "arm-linux-gnueabihf-gcc": "gcc-arm-linux-gnueabihf",
     "riscv64-linux-gnu-gcc": "gcc-riscv64-linux-gnu",
     "qemu-aarch64": "qemu-user",
+    "bwrap": "bubblewrap",
 }
 
 

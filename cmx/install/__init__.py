@@ -8,6 +8,7 @@ from cmx.lazy import exports
 
 if TYPE_CHECKING:
     from cmx.install.environment import build_environment, find_interpreter
+    from cmx.install.given import Given
     from cmx.install.lock import lock_packages
     from cmx.install.rules import install_hint, install_rule, rules_for
     from cmx.install.sources import Fetched, describe_source, fetch, held, stored
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
     )
     from cmx.install.uv import Refused
     from cmx.install.versions import Availability, available_versions, versions_of
+    from cmx.install.wheels import download_wheels
 
 __all__ = [
     "Availability",
     "Fetched",
+    "Given",
     "Refused",
     "available_versions",
     "build_environment",
     "describe_install",
     "describe_source",
+    "download_wheels",
     "fetch",
     "fetch_packages",
     "find_interpreter",
@@ -52,6 +56,7 @@ __getattr__ = exports(
     __name__,
     {
         "environment": ("build_environment", "find_interpreter"),
+        "given": ("Given",),
         "lock": ("lock_packages",),
         "rules": ("install_hint", "install_rule", "rules_for"),
         "sources": ("Fetched", "describe_source", "fetch", "held", "stored"),
@@ -59,5 +64,6 @@ __getattr__ = exports(
         "tools": ("describe_install", "install_tool", "mark_tool_used", "offered_version", "tool_folders", "tool_held"),
         "uv": ("Refused",),
         "versions": ("Availability", "available_versions", "versions_of"),
+        "wheels": ("download_wheels",),
     },
 )

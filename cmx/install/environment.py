@@ -37,22 +37,22 @@ def build_environment(
     settings: Settings,
     offline: bool = False,
     reporter: Reporter | None = None,
+    wheels: Path | None = None,
 ) -> Environment:
     """The environment with exactly these packages, found or built; ``python`` is an interpreter's path or version.
+
+    With ``wheels``, a folder, no index is asked: all of them come from there.
 
     Every wheel's hash is checked, and every installed file against its package's record, before the
     environment can be seen. Several processes at once build it once. Raises Unavailable, HashMismatch,
     StoreError, or Refused if a lock is for another platform.
     """
     reporter = reporter or Reporter()
-    uv = Uv(settings, offline=offline, reporter=reporter)
+    uv = Uv(settings, offline=offline, reporter=reporter, wheels=wheels)
     interpreter = find_interpreter(python, settings)
 
     def build(folder: Path) -> str:
-        uv.run(
-            ["venv", "--relocatable", "--no-project", "--python", str(interpreter.executable), str(folder)],
-            doing="making an environment",
-        )
+        uv.run(make_arguments(interpreter.executable, folder), doing="making an environment")
         _install(uv, folder, packages)
         return uv.run(["--version"], doing="asking uv for its version").strip()
 
@@ -95,12 +95,20 @@ def _install(uv: Uv, folder: Path, packages: Sequence[Package]) -> None:
         raise StoreError(f"installed files are not as their packages say: {', '.join(still[:3])}")
 
 
+def make_arguments(interpreter: Path, folder: Path) -> list[str]:
+    """uv's arguments for an empty environment."""
+    return ["venv", "--relocatable", "--no-project", "--python", str(interpreter), str(folder)]
+
+
+def install_arguments(folder: Path) -> list[str]:
+    """uv's arguments for installing a lock, from its standard input, into an environment."""
+    options = ("--require-hashes", "--no-deps", "--no-build")
+    return ["pip", "install", "--python", str(python_of(folder)), *options, "-r", "-"]
+
+
 def _install_once(uv: Uv, folder: Path, packages: Sequence[Package], *more: str) -> None:
     uv.run(
-        [
-            *("pip", "install", "--python", str(python_of(folder)), "--require-hashes", "--no-deps", "--no-build"),
-            *("-r", "-", *more),
-        ],
+        [*install_arguments(folder), *more],
         doing="installing packages",
         wanted=[str(package) for package in packages],
         text=format_lock(packages),

@@ -39,11 +39,12 @@ class Refused(ResolutionError):
 
 @dataclass
 class Uv:
-    """uv for one cmx home."""
+    """uv for one cmx home. With ``wheels``, a folder, packages come from there and no index is asked."""
 
     settings: Settings
     offline: bool = False
     reporter: Reporter = field(default_factory=Reporter)
+    wheels: Path | None = None
 
     def run(
         self,
@@ -61,7 +62,9 @@ class Uv:
         """
         where: tuple[str, ...] = ()
         environ = self._environment()
-        if indexes:
+        if indexes and self.wheels:
+            where = ("--no-index", "--offline", "--find-links", str(self.wheels))
+        elif indexes:
             configuration = pip_configuration()
             where = (*configuration.index_arguments(environ), *(["--offline"] if self.offline else []))
             environ |= configuration.variables(environ)

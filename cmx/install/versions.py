@@ -105,7 +105,7 @@ def _ask(package: str, python_version: str, platform: str, prereleases: bool) ->
     command = [
         *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "index", "versions"),
         *("--only-binary", ":all:", *(["--python-version", python_version] if python_version else [])),
-        *(flag for tag in _tags(platform) for flag in ("--platform", tag)),
+        *(flag for tag in platform_tags(platform) for flag in ("--platform", tag)),
         *(["--pre"] if prereleases else []),
         *("--", package),
     ]
@@ -124,7 +124,7 @@ def _ask(package: str, python_version: str, platform: str, prereleases: bool) ->
     raise _unavailable(package, last[0], "pip is needed to ask an index for versions: pip install pip")
 
 
-def _tags(target: str) -> list[str]:
+def platform_tags(target: str) -> list[str]:
     """The platform tags of wheels that a target can use, the newest first; none for this host, which pip knows."""
     if not target:
         return []

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmx.errors import UsageError
+
+if TYPE_CHECKING:
+    from cmx.install import Given
+    from cmx.runner.isolation import Isolation
 
 TIME_LIMIT = 600.0
 """Seconds that a step may take beyond the duration it was asked for."""
@@ -81,7 +85,8 @@ class Options(NamedTuple):
     """How a run is carried out.
 
     ``require_quiet`` waits up to so many seconds before each launch until the machine is quiet, and refuses to measure
-    if it does not become so; None only notes how busy it was.
+    if it does not become so; None only notes how busy it was. ``isolation`` walls the workers in; ``given`` is what a
+    solution brought along.
     """
 
     time_limit: float = TIME_LIMIT
@@ -90,3 +95,5 @@ class Options(NamedTuple):
     anonymous: bool = False
     sampling: Sampling = Sampling()
     require_quiet: float | None = None
+    isolation: Isolation | None = None
+    given: Given | None = None

@@ -21,12 +21,14 @@ from typing import Any, NamedTuple
 
 from cmx.errors import Interrupted, WorkerCrashed, WorkerOutOfMemory, WorkerTimeout
 from cmx.files import write_atomically
+from cmx.runner.isolation import Isolation
 
 WORKER = Path(__file__).resolve().parent.parent / "worker" / "__main__.py"
 LAST_LINES = 20
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 2.0
-_PASSED_ON = ("PATH", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+_PASSED_ON = ("PATH", *_TEMPORARY, "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
 _HOME = "home"
 # By this file in a home OpenVINO is told not to report to its maker; ONNX Runtime is told by its predictor.
 _DECLINED = {"intel/openvino_telemetry": "0"}
@@ -50,27 +52,32 @@ class Limits(NamedTuple):
 
 
 def run_worker(
-    python: Path, job: Document, limits: Limits, on_progress: Callable[[float, float | None], None]
+    python: Path,
+    job: Document,
+    limits: Limits,
+    on_progress: Callable[[float, float | None], None],
+    isolation: Isolation | None = None,
 ) -> dict[str, Any]:
     """Carry out a job; returns its outcome document, whether the action succeeded or failed.
 
     ``job["output"]`` is the folder of everything that comes of it: job.json, outcome.json, output.txt, and what the
-    action leaves. Raises WorkerCrashed, WorkerTimeout or WorkerOutOfMemory with the last lines of output, Interrupted
-    on Ctrl-C; the child is gone in each case.
+    action leaves. With ``isolation`` the worker sees and writes only what that allows. Raises WorkerCrashed,
+    WorkerTimeout or WorkerOutOfMemory with the last lines of output, Interrupted on Ctrl-C; the child is gone in each
+    case.
     """
     folder = Path(job["output"])
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "job.json", json.dumps(job, indent=1))
     _make_home(folder / _HOME)
+    command = worker_command(python, folder, isolation)
     with (folder / "output.txt").open("wb") as output:
         child = subprocess.Popen(
-            # -u: what it printed is there, too, when it crashes; -I means that PYTHONUNBUFFERED would not be read.
-            [str(python), "-I", "-u", str(WORKER), str(folder / "job.json")],
+            command,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=_environment(folder / _HOME),
+            env=_environment(folder / _HOME, isolation is not None),
             start_new_session=True,
         )
     try:
@@ -87,15 +94,24 @@ def run_worker(
             hint="raise it with --time-limit SECONDS; its output is in " + str(folder / "output.txt"),
             output=_last_lines(folder),
         )
-    return _outcome(folder, status)
+    return _outcome(folder, isolation.status(status) if isolation else status)
 
 
-def _environment(home: Path) -> dict[str, str]:
+def worker_command(python: Path, folder: Path, isolation: Isolation | None) -> list[str]:
+    """What starts a worker whose job.json lies in ``folder``."""
+    # -u: what it printed is there, too, when it crashes; -I means that PYTHONUNBUFFERED would not be read.
+    command = [str(python), "-I", "-u", str(WORKER), str(folder / "job.json")]
+    return isolation.showing(WORKER.parent.parent).command(command, folder) if isolation else command
+
+
+def _environment(home: Path, isolated: bool) -> dict[str, str]:
     """A worker sees the user's search paths and nothing else of the environment.
 
     Its home is its own, and goes with it: libraries write there unasked, some of them an identifier of the machine.
+    Isolated, that is where its temporary files are, too.
     """
-    return {"HOME": str(home), **{name: os.environ[name] for name in _PASSED_ON if name in os.environ}}
+    own = {name: str(home) for name in ("HOME", *(_TEMPORARY if isolated else ()))}
+    return {**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **own}
 
 
 def _make_home(home: Path) -> None:

@@ -19,6 +19,7 @@ from cmx.errors import ComponentInvalid, RunError, UsageError
 from cmx.files import readable
 from cmx.host import Host, target_of
 from cmx.install import (
+    Given,
     build_environment,
     describe_install,
     describe_source,
@@ -61,10 +62,21 @@ Work = Callable[[Path, Document, str], Made]
 
 
 class Provisioner:
-    """Makes what a plan pins available. ``work`` runs a conversion, in the environment that the plan gives it."""
+    """Makes what a plan pins available. ``work`` runs a conversion, in the environment that the plan gives it.
+
+    ``given`` is what a solution's archive brought along: it is used before anything is fetched.
+    """
 
     def __init__(
-        self, plan: Plan, catalog: Catalog, settings: Settings, *, work: Work, offline: bool, reporter: Reporter
+        self,
+        plan: Plan,
+        catalog: Catalog,
+        settings: Settings,
+        *,
+        work: Work,
+        offline: bool,
+        reporter: Reporter,
+        given: Given | None = None,
     ) -> None:
         self.plan = plan
         self.catalog = catalog
@@ -73,6 +85,7 @@ class Provisioner:
         self._work = work
         self._offline = offline
         self._reporter = reporter
+        self._given = given
         self._pythons: dict[str, Path] = {}
         self._tools: dict[str, Finding] = {}
         self._provided: dict[str, Provided] = {}
@@ -151,6 +164,19 @@ class Provisioner:
             self._provided[role] = self._artifact(pin, pin.artifact)
         return self._provided[role]
 
+    def obtain(self) -> None:
+        """Everything that is installed or fetched, for conversions too; no code of a component runs.
+
+        Tools are found or installed when a step needs them: to look at one is to run it.
+        """
+        for name in self.plan.environments:
+            if name != TARGET:
+                self.python(name)
+        for role, pin in self.plan.pins.items():
+            self.target_folder(role)
+            if pin.artifact is not None and "on-disk" not in pin.artifact:
+                self._fetched(pin, source_of(pin.artifact))
+
     def target_folder(self, role: str) -> Path | None:
         """The folder of a framework's package for another target; None where the plan has none for this role."""
         planned = self.plan.environments.get(TARGET)
@@ -192,7 +218,12 @@ class Provisioner:
         # A plan that named a stored environment holds its lock: where it is gone, it is built again.
         python = planned.place if planned.source == "installable" else _minor(planned.python)
         environment = build_environment(
-            python, planned.packages, settings=self._settings, offline=self._offline, reporter=self._reporter
+            python,
+            planned.packages,
+            settings=self._settings,
+            offline=self._offline,
+            reporter=self._reporter,
+            wheels=self._given.wheels if self._given else None,
         )
         what = f"environment {environment.digest[:6]}: {_main_packages(self.plan, planned)}"
         self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
@@ -213,7 +244,12 @@ class Provisioner:
         if not held_before:
             self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {name}")
         fetched = fetch(
-            source, store=self.store, folder=component.folder, offline=self._offline, reporter=self._reporter
+            source,
+            store=self.store,
+            folder=component.folder,
+            offline=self._offline,
+            reporter=self._reporter,
+            given=self._given,
         )
         if not held_before:
             what = f"{pin.kind}/{pin.name}: {name} ({readable(fetched.size)} kept)"
@@ -274,6 +310,13 @@ class Provisioner:
         summary = str(artefact.made_from.get("summary") or label)
         self._reporter.end(step, summary, (time.perf_counter_ns() - start) / 1e9, cached=not built)
         return artefact
+
+
+def source_of(artifact: Document) -> Document:
+    """Where the bytes come from that a variant is made from."""
+    while "source" not in artifact:
+        artifact = artifact["from"]
+    return dict(artifact["source"])
 
 
 def role_document(pin: Pin, component: Component, path: Path | None, variant: str = "") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from cmx.reporter import Reporter
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, PlannedStep
 from cmx.results import Database, Result, Step
+from cmx.runner.isolation import Isolation
 from cmx.runner.options import Options
 from cmx.runner.process import Limits
 from cmx.runner.provision import Made, Provisioner, role_document
@@ -61,7 +62,16 @@ class Run:
             work=self._make,
             offline=self.options.offline,
             reporter=self.reporter,
+            given=self.options.given,
         )
+
+    @cached_property
+    def isolation(self) -> Isolation | None:
+        """The walls around its workers, which may read the plan's components, what is in the store, and this run."""
+        if self.options.isolation is None:
+            return None
+        roots = (repository.root for repository in self.catalog.repositories)
+        return self.options.isolation.showing(self.settings.store, self.folder, *roots)
 
     @property
     def measuring(self) -> PlannedStep | None:

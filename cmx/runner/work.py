@@ -44,7 +44,13 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
     }
 
     def go() -> dict[str, Any]:
-        return run_worker(python, document, limits, lambda done, total: run.reporter.progress("queries", done, total))
+        return run_worker(
+            python,
+            document,
+            limits,
+            lambda done, total: run.reporter.progress("queries", done, total),
+            run.isolation,
+        )
 
     what = f"{folder} of {run.plan.workflow}"
     with run.provisioner.store.device_lock("device-cpu", what=what, on_wait=run.reporter.note):

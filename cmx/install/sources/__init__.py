@@ -11,12 +11,15 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from cmx.errors import ComponentInvalid, nearest
 from cmx.install.sources.fetched import Fetched, Fetching
 from cmx.reporter import Reporter
 from cmx.store import Store
+
+if TYPE_CHECKING:
+    from cmx.install.given import Given
 
 __all__ = ["Fetched", "Fetching", "describe_source", "fetch", "held", "kinds", "stored"]
 
@@ -37,13 +40,18 @@ def fetch(
     folder: Path,
     offline: bool = False,
     reporter: Reporter | None = None,
+    given: Given | None = None,
 ) -> Fetched:
     """The files of a source, verified: from the store, or fetched into it; ``folder`` is the component's.
+
+    What is ``given`` is used where the store has nothing.
 
     Two processes that want the same files fetch them once. Raises ComponentInvalid for a source that is
     wrong, HashMismatch, Unavailable (no network, or offline and not in the store), StoreError.
     """
     kind = _kind(source, folder)
+    if given and not kind.held(source, store) and (found := given.fetched(source)) is not None:
+        return found
     return kind.fetch(source, Fetching(store, folder, offline, reporter or Reporter()))
 
 
