@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import Any, TextIO
 
@@ -32,7 +31,7 @@ class Console(Reporter):
         """One line: the step, what it did, and its time."""
         self._clear()
         took = "cached" if cached else f"{seconds:.1f} s"
-        width = min(shutil.get_terminal_size().columns, 140) if self._live else _PLAIN_WIDTH
+        width = min(_columns(), 140) if self._live else _PLAIN_WIDTH
         room = max(width - _STEP_WIDTH - 10, 20)
         lines = _wrapped(what, room)
         self._write(f"{step:<{_STEP_WIDTH}} {lines[0]:<{room}} {took:>7}")
@@ -79,6 +78,12 @@ class Console(Reporter):
     def _write(self, line: str) -> None:
         self._stream.write(line.rstrip() + "\n")
         self._stream.flush()
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def _wrapped(text: str, width: int) -> list[str]:

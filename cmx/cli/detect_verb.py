@@ -69,9 +69,9 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
 
 
 def _software(catalog: Catalog, wanted: list[Reference]) -> list[SoftwareDetect]:
-    names = [reference.name for reference in wanted if reference.kind in ("software", "software-detect")]
     if not wanted:
-        names = sorted({entry.name for entry in catalog.entries("software-detect")})
+        return [each for each in catalog.newest("software-detect") if isinstance(each, SoftwareDetect)]
+    names = [reference.name for reference in wanted if reference.kind in ("software", "software-detect")]
     return [catalog.software(name) for name in names]
 
 

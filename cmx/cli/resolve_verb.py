@@ -7,7 +7,6 @@ cmx resolve image-classification --use framework=software/onnxruntime==1.20.1
 from __future__ import annotations
 
 import argparse
-import shutil
 from typing import TYPE_CHECKING
 
 from cmx.cli.answer import Answer, table
@@ -60,6 +59,7 @@ def _title(environment: PlannedEnvironment) -> str:
 
 def _tree(plan: Plan) -> str:
     """Every pin below what it is for, with why it was chosen and why the nearest others were not."""
+    import shutil
     from io import StringIO
 
     from rich.console import Console as Terminal

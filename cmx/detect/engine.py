@@ -20,7 +20,7 @@ from cmx.detect.interpreters import Interpreter
 from cmx.detect.listing import Listings
 from cmx.detect.places import Places
 from cmx.detect.probe import Prober
-from cmx.detect.python_packages import normalise, packages
+from cmx.detect.python_packages import Installed, Sites, normalise
 from cmx.detect.questions import Question, ask
 from cmx.detect.shims import NotUsable
 from cmx.errors import ResolutionError, UsageError
@@ -82,7 +82,8 @@ class Detector:
         look = self._look()
         found = self._tools([one for one in wanted if not one.python_package], look)
         usable = self._pythons(look) if any(one.python_package for one in wanted) else ()
-        return {one.name: _packages(one, usable) if one.python_package else found[one.name] for one in wanted}
+        sites = Sites()
+        return {one.name: _packages(one, usable, sites) if one.python_package else found[one.name] for one in wanted}
 
     def data(self, component: Dataset | Model, variant: str = "") -> Detection:
         """Where the data of a dataset, or of a variant of a model, lies on this machine; it is looked for each time.
@@ -103,13 +104,9 @@ class Detector:
         """
         return self._interpreter_of(self._named(path))
 
-    def installed(self, interpreter: Interpreter) -> dict[str, str]:
-        """The packages that an interpreter can import: normalised name → version. Only files are read."""
-        found: dict[str, str] = {}
-        for site in interpreter.site:
-            for package in packages(site)[0]:
-                found.setdefault(package.name, package.version)
-        return found
+    def installed(self, interpreter: Interpreter) -> Mapping[str, str]:
+        """The packages that an interpreter can import: normalised name → version. Only files are read, when asked."""
+        return Installed(interpreter.site)
 
     @property
     def _environ(self) -> Mapping[str, str]:
@@ -220,7 +217,7 @@ class Detector:
         places = (path / "bin" / "python3", path / "bin" / "python", path / "Scripts" / "python.exe")
         path = next((place for place in places if place.exists()), path)
         interpreter = self._interpreter_of(self._named(path)._replace(steady=False))
-        detection = _packages(component, [interpreter])
+        detection = _packages(component, [interpreter], Sites())
         if not detection.findings:
             reasons = "".join(f" ({skipped})" for skipped in detection.skipped)
             raise ResolutionError(
@@ -255,14 +252,14 @@ def _questions(component: SoftwareDetect, look: Executables) -> tuple[list[Quest
         return [], [Skipped(component.file, f"search.executables: {error.pattern!r} is no pattern: {error}")]
 
 
-def _packages(component: SoftwareDetect, interpreters: Iterable[Interpreter]) -> Detection:
+def _packages(component: SoftwareDetect, interpreters: Iterable[Interpreter], sites: Sites) -> Detection:
     """A component's Python package in each interpreter, where the first folder that has it wins, as on import."""
     names = [normalise(name) for name in component.distributions]
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     for interpreter in interpreters:
         for site in interpreter.site:
-            looked = [packages(site, name) for name in names]
+            looked = [sites.named(site, name) for name in names]
             skipped += [each for _, broken in looked for each in broken]
             found = next((one for one, _ in looked if one), [])
             identity = Identity.of(found[0].metadata) if found else None

@@ -38,6 +38,7 @@ class Executables:
         self._folder = folder
         self.places = places
         self.listings = listings
+        self._real_folders: dict[str, str] = {}
 
     def candidates(self, search: Search, *, first: Path | None = None) -> tuple[list[Candidate], list[Skipped]]:
         """The executables that a search leads to: ``first``, then PATH, then the globs; one for each real file.
@@ -68,11 +69,20 @@ class Executables:
             raise NotUsable("a link that leads nowhere")
         if identity is None or not path.is_file() or not os.access(path, os.X_OK):
             return None
-        real = Path(os.path.realpath(path))
+        real = self._real(path)
         refuse(path, real)
         # A link to a file of another name (ccache, snap, mise) leads to a program that chooses what to start.
         chooses = bool(patterns) and real.name != path.name and not self.listings.matches(patterns, real.name)
         return Candidate(path, identity, steady=not chooses and not changes_unseen(real))
+
+    def _real(self, path: Path) -> Path:
+        """A path without symbolic links; the links of its folder are followed once for all that lies in it."""
+        folder, name = os.path.split(path)
+        real = self._real_folders.get(folder)
+        if real is None:
+            real = self._real_folders[folder] = os.path.realpath(folder)
+        direct = os.path.join(real, name)  # noqa: PTH118
+        return Path(os.path.realpath(direct) if os.path.islink(direct) else direct)  # noqa: PTH114
 
     def _matches(self, folders: Iterable[str], patterns: tuple[str, ...]) -> Iterator[Path]:
         for folder in folders:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -45,7 +46,7 @@ class Finding(NamedTuple):
     identity: Identity
     target: str = ""
     place: str = ""
-    exports: Mapping[str, str] = field(default_factory=dict, hash=False)
+    exports: Mapping[str, str] = MappingProxyType({})
 
     @property
     def current(self) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,33 +28,87 @@ class _Broken(Exception):
 
 def normalise(name: str) -> str:
     """A distribution's name as PEP 503 compares it: lower case, runs of ``-_.`` as one dash."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    dashed = name.replace("_", "-").replace(".", "-").lower()
+    while "--" in dashed:
+        dashed = dashed.replace("--", "-")
+    return dashed
 
 
-def packages(site: Path, name: str = "") -> tuple[list[Package], list[Skipped]]:
-    """The distributions in one folder, or those of one (normalised) name; and what looked like one but is broken."""
+Looked = tuple[list[Package], list[Skipped]]
+"""Distributions, and what looked like one but is broken."""
+
+
+class Sites:
+    """What folders of packages held when they were first looked at."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Path, dict[str, list[str]]] = {}
+
+    def packages(self, site: Path) -> Looked:
+        """The distributions in one folder."""
+        return _looked(site, self._claimed(site).items())
+
+    def named(self, site: Path, name: str) -> Looked:
+        """The distributions of one (normalised) name in one folder."""
+        return _looked(site, [(name, self._claimed(site).get(name, []))])
+
+    def _claimed(self, site: Path) -> dict[str, list[str]]:
+        """The names of the metadata folders, by the normalised name in them."""
+        if site not in self._entries:
+            claimed: dict[str, list[str]] = {}
+            self._entries[site] = claimed
+            for entry in _listed(site):
+                if entry.endswith(_ENDINGS):
+                    # Dashes inside a name are written as underscores there: the first one ends the name.
+                    name = normalise(entry.rpartition(".")[0].partition("-")[0])
+                    claimed.setdefault(name, []).append(entry)
+        return self._entries[site]
+
+
+class Installed(Mapping[str, str]):
+    """The distributions that an interpreter can import: normalised name → version. Metadata is read when asked for.
+
+    Of several folders that hold a distribution the first wins, as on import.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        self._sites = Sites()
+        self._known: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._known:
+            found = (self._sites.named(folder, name)[0] for folder in self._folders)
+            self._known[name] = next((packages[0].version for packages in found if packages), "")
+        if not self._known[name]:
+            raise KeyError(name)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        names = (package.name for folder in self._folders for package in self._sites.packages(folder)[0])
+        return iter(dict.fromkeys(names))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _listed(site: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(site))  # noqa: PTH208 names only: hundreds of them
+    except OSError:
+        return []
+
+
+def _looked(site: Path, claimed: Iterable[tuple[str, list[str]]]) -> Looked:
     found: list[Package] = []
     skipped: list[Skipped] = []
-    for folder, claimed in _metadata_folders(site, name):
-        try:
-            found.append(_package(site, folder, claimed))
-        except _Broken as error:
-            skipped.append(Skipped(folder, str(error)))
+    for name, entries in claimed:
+        for folder in (site / entry for entry in entries):
+            try:
+                found.append(_package(site, folder, name))
+            except _Broken as error:
+                skipped.append(Skipped(folder, str(error)))
     return found, skipped
-
-
-def _metadata_folders(site: Path, name: str) -> Iterator[tuple[Path, str]]:
-    """Every metadata folder, or those of one name, with the normalised name in its file name."""
-    try:
-        entries = sorted(os.listdir(site))  # noqa: PTH208 names only: hundreds of them
-    except OSError:
-        return
-    for entry in entries:
-        # Dashes inside a name are written as underscores there: the first one ends the name.
-        if entry.endswith(_ENDINGS):
-            claimed = normalise(entry.rpartition(".")[0].partition("-")[0])
-            if name in ("", claimed):
-                yield site / entry, claimed
 
 
 def _package(site: Path, folder: Path, claimed: str) -> Package:

@@ -28,10 +28,10 @@ _DEVELOPER = ("/Library/Developer/CommandLineTools", "/Applications/Xcode.app")
 
 def pyenv_root(path: Path) -> Path | None:
     """The pyenv that an executable is a shim of, or None."""
-    root = path.parent.parent
-    if path.parent.name != "shims" or not (root / "versions").is_dir() or b"pyenv" not in _head(path):
+    if os.path.basename(os.path.dirname(path)) != "shims":  # noqa: PTH119, PTH120 (asked of every executable)
         return None
-    return root
+    root = path.parent.parent
+    return root if (root / "versions").is_dir() and b"pyenv" in _head(path) else None
 
 
 def follow(path: Path, environ: Mapping[str, str], folder: Path) -> Path:

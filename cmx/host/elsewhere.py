@@ -6,7 +6,6 @@ Untested: written from the systems' documentation (sysctl(3); GlobalMemoryStatus
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from functools import cache
 
@@ -19,6 +18,8 @@ def cpu_model(system: str) -> tuple[str, str]:
     """The processor's name and the source. Raises Missing."""
     if system == "macos":
         return sysctl("machdep.cpu.brand_string")
+    import platform
+
     name = os.environ.get("PROCESSOR_IDENTIFIER") or platform.processor()
     if not name:
         raise Missing(f"{system} does not name the processor")

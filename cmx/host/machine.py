@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +47,7 @@ class Host:
         host = cls(
             os=system,
             architecture=_or(lambda: normal_architecture(processor.architecture(tree)[0]), ""),
-            python=platform.python_version(),
+            python=sys.version.split()[0],
         )
         return _linux(host, tree) if system == "linux" else _elsewhere(host)
 
@@ -103,6 +103,8 @@ def _linux(host: Host, tree: Tree) -> Host:
 
 
 def _elsewhere(host: Host) -> Host:
+    import platform
+
     return replace(
         host,
         distribution=f"{host.os} {platform.mac_ver()[0] or platform.version()}",

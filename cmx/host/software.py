@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 
 from cmx.host.tree import Missing, Tree
 
-SYSTEMS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
+_SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
 _GLIBC_FILES = ("lib*/*/libc.so.6", "lib*/libc.so.6")
 _GLIBC_BANNER = re.compile(rb"GNU C Library [^\n]*?release version (\d+\.\d+)")
 
 
 def operating_system(tree: Tree) -> str:
     """ "linux", "macos" or "windows" (or what Python calls it); a root that is not "/" is a captured Linux."""
-    return SYSTEMS.get(platform.system(), platform.system().lower()) if tree.live else "linux"
+    return _SYSTEMS.get(sys.platform, sys.platform) if tree.live else "linux"
 
 
 def distribution(tree: Tree) -> tuple[str, str]:
@@ -61,6 +60,8 @@ def _alpine_version(tree: Tree) -> str:
 def kernel(tree: Tree) -> tuple[str, str]:
     """The kernel's release, and the source. Raises Missing."""
     if tree.live:
+        import platform
+
         return f"{platform.system()} {platform.release()}", "uname"
     return f"Linux {tree.read('/proc/sys/kernel/osrelease')}", "/proc/sys/kernel/osrelease"
 
@@ -68,10 +69,14 @@ def kernel(tree: Tree) -> tuple[str, str]:
 def hostname(tree: Tree) -> tuple[str, str]:
     """The machine's name, and the source. Raises Missing."""
     if tree.live:
+        import platform
+
         return platform.node(), "uname"
     return tree.read("/proc/sys/kernel/hostname"), "/proc/sys/kernel/hostname"
 
 
 def python(tree: Tree) -> tuple[str, str]:
     """The controller's interpreter, and the source."""
+    import platform
+
     return f"{platform.python_implementation()} {platform.python_version()}", sys.executable and "this interpreter"

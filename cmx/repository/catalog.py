@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cmx.errors import CmxError, ComponentError, ComponentNotFound, UsageError, nearest
-from cmx.reference import COMPONENT_KINDS, Reference, contradiction, version_key
+from cmx.reference import COMPONENT_KINDS, Reference, admits, contradiction, version_key
 from cmx.repository.added import Added, added
 from cmx.repository.heads import Heads
 from cmx.repository.index import Entry, Index
@@ -210,6 +210,14 @@ class Catalog:
         from cmx.component import SoftwareDetect
 
         return _typed(self.find(Reference("software-detect", name)), SoftwareDetect)
+
+    def newest(self, kind: str) -> list[Component]:
+        """The newest release of each component of a kind, by name: one question to the index for all."""
+        found: dict[str, Entry] = {}
+        for entry in self._looked_at(Query(kind=kind)):
+            if admits("", entry.version):
+                found.setdefault(entry.name, entry)
+        return [self._component(entry) for entry in found.values()]
 
     def workflow(self, reference: Reference) -> Workflow:
         """As find, typed."""

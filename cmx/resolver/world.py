@@ -261,8 +261,8 @@ class World(Provider):
         return frozenset(fit or formats)
 
     def _environments(self, name: str) -> list[Candidate]:
-        lock = {(each.name, each.version) for each in self.locks.get(name.partition("/")[2], ())}
-        fit = [p for p in self._places if lock <= set(p.packages.items())]
+        lock = self.locks.get(name.partition("/")[2], ())
+        fit = [p for p in self._places if all(p.packages.get(each.name) == each.version for each in lock)]
         found = [Candidate(name, p.python, "", p.source, p.name, p) for p in fit]
         return [*found, *([self._new(name)] if self.installing else [])]
 
@@ -336,13 +336,18 @@ class World(Provider):
     def _places(self) -> list[Place]:
         if self.platform:
             return []  # what is here is for this host
-        return [p for p in self.surroundings.places() if version_key(p.python) >= version_key(WORKER_PYTHON)]
+        return [p for p in self.surroundings.places() if _minor(p.python) >= _minor(WORKER_PYTHON)]
 
     def _detector(self, name: str) -> SoftwareDetect | None:
         try:
             return self.catalog.software(name)
         except ComponentNotFound:
             return None
+
+
+def _minor(python: str) -> list[int]:
+    """[3, 14] of "3.14.0rc2": what the worker's needs are counted in."""
+    return [int(part) for part in python.split(".")[:2]]
 
 
 def _local_first(component: SoftwareDetect, versions: Sequence[str]) -> list[str]:

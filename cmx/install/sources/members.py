@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cmx.archives import Wanted
 from cmx.errors import ComponentInvalid
 from cmx.install.sources.fetched import Fetched, Fetching
 from cmx.store import Artefact, Store, key_of
+
+if TYPE_CHECKING:
+    from cmx.archives import Wanted
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _WILD = re.compile(r"[*?\[]")
@@ -29,7 +31,7 @@ class Tree(NamedTuple):
     names: Sequence[str]
 
 
-Unpack = Callable[[Path, Wanted], Tree]
+Unpack = Callable[[Path, "Wanted"], Tree]
 """Fetches a package, verifies it, and unpacks what is wanted of it into an empty folder."""
 
 

@@ -14,14 +14,16 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmx.errors import StoreError
 from cmx.install.sources.fetched import Fetched, Fetching
 from cmx.install.sources.members import Package, Tree
-from cmx.install.uv import Uv
 from cmx.store import Store
 from cmx.store.environments import damaged_records
+
+if TYPE_CHECKING:
+    from cmx.install.uv import Uv
 
 _PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*")
 
@@ -52,6 +54,8 @@ def describe(source: Mapping[str, Any]) -> str:
 
 def _unpack(source: Mapping[str, Any], fetching: Fetching, folder: Path) -> Tree:
     """The whole wheel; if the installer's cached copy is damaged, once more from the index."""
+    from cmx.install.uv import Uv  # only now: most ask whether it is in the store, which it is
+
     uv = Uv(fetching.store.settings, offline=fetching.offline, reporter=fetching.reporter)
     name = str(source["pypi"]).partition("==")[0]
     wheel = folder / "first"
