@@ -207,6 +207,8 @@ def warm_runs(runs: int, home: Path, witnessed: Witnessed) -> list[str]:
 _PARTS = {
     "wall": "all of it",
     "measured": "LoadGen's measured time (queries / its throughput)",
+    "stages": "the pipeline's stages, timed one by one (batches x median)",
+    "look": "the look at how busy the machine is, before it",
     "inference": "validation's predictions (pictures x p50 of this run)",
     "beside": "everything else, which is:",
     "warm_up": "  the warm-up's predictions",
@@ -225,10 +227,13 @@ def _breakdown(home: Path) -> dict[str, float]:
     begin = time.time()
     wall = launch([*_CMX, "run", "benchmark", "--duration", "1"]).wall
     folder = max((home / "runs").iterdir(), key=lambda each: each.stat().st_mtime)
-    first, second = _outcome(folder / "benchmark"), _outcome(folder / "validate")
+    first, second = _document(folder / "benchmark" / "outcome.json"), _document(folder / "validate" / "outcome.json")
+    step = next(each for each in _document(folder / "result.json")["steps"] if each["id"] == "benchmark")
     metrics = first["metrics"]
     measured = metrics["queries"] / metrics["throughput"]
     inference = second["metrics"]["count"] * metrics["latency"]["p50"] / 1e9
+    stages = sum(stage["median"] * stage["count"] for stage in _timed(metrics["stages"])) / 1e9
+    look = step["before"]["elapsed_ns"] / 1e9
     warm_up = sum(metrics["warm_up"]["latencies"]) / 1e9
     jobs = [(folder / name / "job.json").stat().st_mtime for name in ("benchmark", "validate")]
     starts = [each["started_ns"] / 1e9 for each in (first, second)]
@@ -236,12 +241,14 @@ def _breakdown(home: Path) -> dict[str, float]:
     return {
         "wall": wall,
         "measured": measured,
+        "stages": stages,
+        "look": look,
         "inference": inference,
-        "beside": wall - measured - inference,
+        "beside": wall - measured - stages - look - inference,
         "warm_up": warm_up,
-        "before": jobs[0] - begin,
+        "before": jobs[0] - begin - look,
         "start_1": starts[0] - jobs[0],
-        "action_1": walls[0] - measured - warm_up,
+        "action_1": walls[0] - measured - stages - warm_up,
         "between": jobs[1] - starts[0] - walls[0],
         "start_2": starts[1] - jobs[1],
         "action_2": walls[1] - inference,
@@ -249,9 +256,13 @@ def _breakdown(home: Path) -> dict[str, float]:
     }
 
 
-def _outcome(folder: Path) -> dict[str, Any]:
-    outcome: dict[str, Any] = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
-    return outcome
+def _timed(stages: dict[str, Any]) -> list[dict[str, Any]]:
+    return [stage for stage in stages.values() if isinstance(stage, dict)]
+
+
+def _document(file: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return document
 
 
 if __name__ == "__main__":
