@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,12 +10,16 @@ from pathlib import Path
 
 from cmx.component import Component
 from cmx.component_file import load
-from cmx.errors import CmxError, ComponentInvalid, StoreError, UsageError
-from cmx.repository import Repository
+from cmx.errors import CmxError, ComponentInvalid, ComponentNotFound, StoreError, UsageError
+from cmx.reference import Reference
+from cmx.repository import Catalog, Repository
 from cmx.repository.repository import REPOSITORY_FILE
+from cmx.resolver.pinning import artifact_of
 from cmx.resolver.plan import Plan
+from cmx.resolver.planner import narrowed
 from cmx.results import Result
 from cmx.schema import validate
+from cmx.settings import Settings
 from cmx.solution.archive import Archive
 from cmx.solution.container import AGAIN
 from cmx.solution.manifest import MAX_BYTES, Manifest
@@ -22,6 +27,7 @@ from cmx.solution.packing import RESULT, component_digests, measured_metrics
 from cmx.solution.portable import portable, target_of
 
 _DOCUMENTS = ("repository/", "locks/", "expected/")
+_PYTHON = re.compile(r"\d+\.\d+(\.\d+\w*)?")
 _FORGED = "whoever made it changed it by hand: ask for one that 'cmx solution pack' made"
 
 
@@ -46,8 +52,11 @@ def check_unpacked(archive: Archive, folder: Path) -> None:
     _check_members(manifest)
     components = _components(manifest, folder)
     plans = {target: lock(archive, target) for target in manifest.locks}
-    for target, plan in plans.items():
-        _check_lock(manifest, manifest.locks[target], target, plan, components)
+    with tempfile.TemporaryDirectory(prefix="cmx-") as home:
+        catalog = Catalog([Repository.open(folder / "repository")], Settings(Path(home)))
+        for target, plan in plans.items():
+            _check_lock(manifest, target, plan, components)
+            _check_steps(manifest.locks[target], plan, catalog)
     _check_expected(archive, next(iter(plans.values())))
 
 
@@ -106,11 +115,14 @@ def _components(manifest: Manifest, folder: Path) -> dict[str, Component]:
     return found
 
 
-def _check_lock(manifest: Manifest, member: str, target: str, plan: Plan, components: Mapping[str, Component]) -> None:
+def _check_lock(manifest: Manifest, target: str, plan: Plan, components: Mapping[str, Component]) -> None:
     """Raise ComponentInvalid where a lock is for another workflow, target or component than the manifest says."""
-    if (plan.workflow, target_of(plan)) != (manifest.workflow, target):
+    member = manifest.locks[target]
+    if (plan.workflow, target_of(plan), member) != (manifest.workflow, target, f"locks/{target}.json"):
         said = f"{plan.workflow} for {target_of(plan)}"
         raise ComponentInvalid(f"{member}: is of {said}, not of {manifest.workflow} for {target}", hint=_FORGED)
+    if {**plan.request.document(), "target": ""} != {**manifest.inputs, "target": ""}:
+        raise ComponentInvalid(f"{member}: request: is not what the manifest has as inputs", hint=_FORGED)
     for reference, digest in component_digests(plan).items():
         component = components.get(reference)
         if component is None:
@@ -118,12 +130,32 @@ def _check_lock(manifest: Manifest, member: str, target: str, plan: Plan, compon
         if component.digest != digest:
             here = f"{component.digest[:12]}, and {member} was made with {digest[:12]}"
             raise ComponentInvalid(f"{component.file}: {reference} has digest {here}", hint=_FORGED)
+    for name, environment in plan.environments.items():
+        if not _PYTHON.fullmatch(environment.python):
+            raise ComponentInvalid(f"{member}: environments.{name}.python: is no version of Python", hint=_FORGED)
     try:
         clean = portable(plan)
     except UsageError as error:
         raise ComponentInvalid(f"{member}: {error.message}", hint=_FORGED) from error
     if clean != plan:
         raise ComponentInvalid(f"{member}: names places of the machine that it was made on", hint=_FORGED)
+
+
+def _check_steps(member: str, plan: Plan, catalog: Catalog) -> None:
+    """Raise ComponentInvalid where steps, parameters, settings or files are not what request and components say."""
+    try:
+        made = narrowed(plan, catalog, plan.request)
+        for role, pin in plan.pins.items():
+            if pin.artifact != artifact_of(catalog, catalog.find(Reference.parse(pin.recipe)), pin.variant):
+                what = f"pins.{role}: fetches something else than {pin.recipe} says"
+                raise ComponentInvalid(f"{member}: {what}", hint=_FORGED)
+    except (ComponentNotFound, UsageError) as error:
+        raise ComponentInvalid(f"{member}: {error.message}", hint=_FORGED) from error
+    except KeyError as error:
+        raise ComponentInvalid(f"{member}: pins: there is no variant {error}", hint=_FORGED) from error
+    if made != plan:
+        differing = next(name for name in ("steps", "pins", "request") if getattr(made, name) != getattr(plan, name))
+        raise ComponentInvalid(f"{member}: {differing}: not what the request and the components say", hint=_FORGED)
 
 
 def _check_expected(archive: Archive, plan: Plan) -> None:

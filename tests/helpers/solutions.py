@@ -26,6 +26,9 @@ HOST = {"schema": 1, "document": "host", "os": "linux", "architecture": "x86_64"
 HOST |= {"libc": "glibc 2.36", "python": "3.11.7", "distribution": "debian 12"}
 
 
+LOCK = "locks/linux-x86_64.json"
+
+
 def small_catalog(folder: Path) -> Catalog:
     """A repository of one workflow with all that it needs, in use alone."""
     root = put_all(
@@ -33,7 +36,11 @@ def small_catalog(folder: Path) -> Catalog:
         dataset("photos"),
         model("net", more="license: Apache-2.0\nreference: {dataset: photos, top_1: 0.9, tolerance: 0.05}\n"),
         package("runner", formats="[onnx]"),
-        action("benchmark", "{model: model, dataset: dataset, framework: software}", "measures: true\n"),
+        action(
+            "benchmark",
+            "{model: model, dataset: dataset, framework: software}",
+            "measures: true\nparameters: {duration: {type: integer, default: 10, description: Seconds}}\n",
+        ),
         workflow(
             "flow",
             "{model: model/net, dataset: dataset/photos, framework: software/runner}",
@@ -128,14 +135,34 @@ def forged(path: Path, changes: Mapping[str, bytes | None], **manifest: Any) -> 
     ``manifest`` replaces keys of the manifest itself.
     """
     members = {**contents(path), **changes}
-    old = json.loads(members.pop(MANIFEST) or b"")
-    kept = {name: data for name, data in sorted(members.items()) if data is not None}
+    return zipped(path, with_hashes({name: data for name, data in members.items() if data is not None}, **manifest))
+
+
+def with_hashes(members: Mapping[str, bytes], **manifest: Any) -> dict[str, bytes]:
+    """The members in order, with a manifest that lists them as they are."""
+    kept = {name: data for name, data in sorted(members.items()) if name != MANIFEST}
     files = [
         {"path": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in kept.items()
     ]
     limits = {"files": len(files), "bytes": sum(map(len, kept.values()))}
-    new = {**old, "files": files, "limits": limits, **manifest}
-    return zipped(path, {MANIFEST: canonical(new), **kept})
+    old = json.loads(members[MANIFEST])
+    return {MANIFEST: canonical({**old, "files": files, "limits": limits, **manifest}), **kept}
+
+
+def with_digests(members: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The members with locks whose digests are those that the components now have."""
+    packed = json.loads(members[MANIFEST])["components"]
+    changed = dict(members)
+    old = {pin["recipe"]: pin["digest"] for pin in json.loads(members[LOCK])["pins"].values()}
+    lock = json.loads(members[LOCK])
+    old |= {lock["workflow"]: lock["digest"], **{step["action"]: step["digest"] for step in lock["steps"]}}
+    for each in packed:
+        total = hashlib.sha256()
+        files = {name[len(each["folder"]) + 1 :] for name in members if name.startswith(each["folder"] + "/")}
+        for name in sorted(files, key=lambda name: [*((True, part) for part in name.split("/")[:-1]), (False, name)]):
+            total.update(name.encode() + b"\0" + hashlib.sha256(members[f"{each['folder']}/{name}"]).digest())
+        changed[LOCK] = changed[LOCK].replace(old[each["reference"]].encode(), total.hexdigest().encode())
+    return changed
 
 
 def edited(document: bytes, **changes: Any) -> bytes:

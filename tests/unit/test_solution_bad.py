@@ -346,6 +346,26 @@ BAD: dict[str, tuple[Forge, str]] = {
         lock_changed(lambda plan: plan["steps"][0]["parameters"].update(input="/home/you/.ssh/id_rsa")),
         "steps.0.parameters.input is a path of this machine: /home/you/.ssh/id_rsa",
     ),
+    "plan with another request": (
+        lock_changed(lambda plan: plan["request"].update(seed=4)),
+        f"{LOCK}: request: is not what the manifest has as inputs",
+    ),
+    "plan with an interpreter's name": (
+        lock_changed(lambda plan: plan["environments"]["main"].update(python="reboot", place="reboot")),
+        f"{LOCK}: environments.main.python: is no version of Python",
+    ),
+    "plan with parameters of its own": (
+        lock_changed(lambda plan: plan["steps"][0]["parameters"].update(shell="sh")),
+        f"{LOCK}: steps: not what the request and the components say",
+    ),
+    "plan that fetches something else": (
+        lock_changed(lambda plan: plan["pins"]["model"]["artifact"].update(source={"url": "https://evil.example/x"})),
+        f"{LOCK}: pins.model: fetches something else than model/net==1.0.0 says",
+    ),
+    "plan with another variant": (
+        lock_changed(lambda plan: plan["pins"]["model"].update(variant="none")),
+        f"{LOCK}: pins: there is no variant 'none'",
+    ),
     "no record": (member("expected/result.json", b"{}\n"), "expected/result.json: .*missing"),
     "a record of another workflow": (
         lambda path: forged(path, {"expected/result.json": other_record(path)}),
