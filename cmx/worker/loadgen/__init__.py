@@ -7,7 +7,7 @@ queries by a scenario and judges the run. Nothing here knows a model, a data for
 
 from __future__ import annotations
 
-from cmx.worker.loadgen.seam import Complete, Engine, ProgressSink, Report, SampleLibrary, SystemUnderTest
+from cmx.worker.loadgen.seam import Complete, Engine, LoadError, ProgressSink, Report, SampleLibrary, SystemUnderTest
 from cmx.worker.loadgen.settings import MODES, SCENARIOS, Settings, seeds
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "SCENARIOS",
     "Complete",
     "Engine",
+    "LoadError",
     "ProgressSink",
     "Report",
     "SampleLibrary",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,21 @@ from typing import Any, Optional
 DETAIL = "mlperf_log_detail.txt"
 SUMMARY = "mlperf_log_summary.txt"
 ACCURACY = "mlperf_log_accuracy.json"
+TRACE = "mlperf_log_trace.json"
 _PREFIX = ":::MLLOG "
 _RESULTS = ("result_", "early_stopping", "num_errors", "num_warnings", "generated_", "loadgen_version", "power_")
 _CONDITIONS = {
     "result_min_duration_met": "the run ended before the minimum duration",
     "result_min_queries_met": "the run ended before the minimum number of queries",
-    "result_perf_constraints_met": "the latency bound was not met",
-    "early_stopping_met": "too few queries for the percentile asked for (a 90th needs at least 64)",
 }
-_THROUGHPUT = {"single-stream": "result_qps_with_loadgen_overhead", "offline": "result_samples_per_second"}
+_THROUGHPUT = {
+    "single-stream": "result_qps_with_loadgen_overhead",
+    "server": "result_completed_samples_per_sec",
+    "offline": "result_samples_per_second",
+}
+_PEAK = "FindPeakPerformance: Found peak performance field: "
+_TWICE_QUOTED = re.compile(r'""([^"]*)""')
+_TOO_MANY = "Too many outstanding queries"
 
 
 @dataclass(frozen=True)
@@ -73,15 +80,49 @@ def settings(log: Log) -> dict[str, Any]:
 
 def invalid_reasons(log: Log) -> tuple[str, ...]:
     """Why a run does not count: conditions that were not met, errors, and LoadGen's own advice."""
-    unmet = [reason for key, reason in _CONDITIONS.items() if log.values.get(key) is False]
-    advice = " ".join(str(log.values.get("result_invalid_reason", "")).split())
+    values = log.values
+    unmet = [reason for key, reason in _CONDITIONS.items() if values.get(key) is False]
+    if any(_TOO_MANY in error for error in log.errors):
+        # LoadGen advises to increase the target here, which can only make it worse.
+        slow = "the system is slower than target-qps: queries waited for an answer, and LoadGen stopped asking"
+        return (slow, *unmet, *log.errors)
+    if values.get("result_perf_constraints_met") is False:
+        unmet.append(_over_the_bound(log))
+    elif values.get("early_stopping_met") is False:
+        unmet.append(_too_few(log))
+    advice = " ".join(str(values.get("result_invalid_reason", "")).split())
     return (*unmet, *log.errors, *([f"LoadGen's advice: {advice}"] if advice else []))
+
+
+def _over_the_bound(log: Log) -> str:
+    """That answers came too late, with the figures where the log has them."""
+    target, percentile = log.values.get("effective_target_latency_ns"), _percentile(log)
+    reached = log.values.get(f"result_{percentile:.2f}_percentile_latency_ns")
+    if reached is None or target is None or reached <= target:
+        return "the latency bound was not met"
+    return f"the latency bound was not met: p{percentile:g} is {reached / 1e6:.1f} ms, and may be {target / 1e6:g} ms"
+
+
+def _too_few(log: Log) -> str:
+    """That a percentile asks for more queries, in LoadGen's words: how many depends on the percentile."""
+    said = " ".join(str(log.values.get("early_stopping_result", "")).replace(" * ", " ").split())
+    return f"too few queries for the percentile asked for, the {_percentile(log):g}th: {said}"
+
+
+def _percentile(log: Log) -> float:
+    return round(float(log.values.get("effective_target_latency_percentile", 0)) * 100, 4)
 
 
 def throughput(log: Log, scenario: str) -> Optional[float]:
     """Samples per second as LoadGen counted them, None if it did not."""
-    value = log.values.get(_THROUGHPUT[scenario])
+    value = log.values.get(_THROUGHPUT.get(scenario, ""))
     return float(value) if value is not None else None
+
+
+def peak(log: Log) -> Optional[float]:
+    """The queries per second that find-peak found; None where even its first rate was too much."""
+    said = str(log.values.get("generic_message", ""))
+    return float(said[len(_PEAK) :]) if said.startswith(_PEAK) else None
 
 
 def answers(path: Path) -> dict[int, bytes]:
@@ -96,6 +137,14 @@ def answers(path: Path) -> dict[int, bytes]:
             raise ValueError(f"{path.name}: sample {index} was answered twice")
         found[index] = bytes.fromhex(entry["data"])
     return found
+
+
+def mend_trace(path: Path) -> None:
+    """Make the trace JSON, line by line: LoadGen 6.0 quotes some names twice, and viewers refuse that."""
+    mended = path.with_suffix(".mended")
+    with path.open(encoding="utf-8", errors="replace") as lines, mended.open("w", encoding="utf-8") as to:
+        to.writelines(_TWICE_QUOTED.sub(r'"\1"', line) for line in lines)
+    mended.replace(path)
 
 
 def files(output: Path) -> tuple[str, ...]:

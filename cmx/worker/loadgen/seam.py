@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
 from cmx.worker.loadgen.settings import Settings
 
-Complete = Callable[[Sequence[int], Optional[Sequence[bytes]]], None]
-"""Called with the ids of samples that are done and, in accuracy mode, what was answered to each.
 
-From any thread, any number of times for one query, each id once.
-"""
+class LoadError(Exception):
+    """What ends a load test: a system that drops queries or answers one twice, settings that an engine has not.
+
+    ``hint`` is the remedy, for the user.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Complete(Protocol):
+    """How a system under test answers. From any thread, any number of times for one query."""
+
+    def __call__(
+        self, ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
+    ) -> None:
+        """The samples with these ids are done, each once.
+
+        ``answers`` are wanted where ``Settings.answers`` says so; ``tokens``, how many each answer has, with
+        ``use_token_latencies``. An id that is not open ends the run with LoadError.
+        """
+
+    def first_token(self, ids: Sequence[int], answers: Optional[Sequence[bytes]] = None) -> None:
+        """The first token of each is there: before it is done, once, and with ``use_token_latencies`` only."""
+
+    def fail(self, error: BaseException) -> None:
+        """The system is broken and answers nothing more: the run ends, and raises this."""
 
 
 class SystemUnderTest(Protocol):
@@ -22,7 +46,8 @@ class SystemUnderTest(Protocol):
     def issue(self, ids: Sequence[int], indices: Sequence[int], complete: Complete) -> None:
         """Answer one query: ``complete`` each id with the answer to the sample at the same place of ``indices``.
 
-        May return before all are complete. The time from the call to the completion is the latency.
+        May return before all are complete. The time from the call to the completion is the latency. What it raises
+        ends the run, as ``complete.fail`` does.
         """
 
     def flush(self) -> None:
@@ -54,10 +79,15 @@ class ProgressSink(Protocol):
 class Report:
     """What came of a run.
 
-    ``latencies``: ns from issue to completion of each sample, in the order of issue (int64). ``valid`` is the
-    engine's verdict; in accuracy mode, where it gives none, whether every sample was answered without an error.
-    ``throughput`` is samples per second over the whole run. ``answers`` maps sample index to what was answered
-    (accuracy mode only). ``files`` are names in the output folder.
+    ``latencies``: ns (int64) from issue to the completion of its last sample of each query, in the order of issue; in
+    offline, which is one query, to each sample's, in the order of completion. Where an engine knows when a server's
+    query was due it may count from then; ``summary`` always does. ``first_tokens`` likewise to the first token, and
+    ``tokens`` how many tokens a query's answer had; both empty without ``use_token_latencies``.
+
+    ``valid`` is the engine's verdict; in accuracy mode, where it gives none, whether every sample was answered without
+    an error. ``throughput`` is samples per second over the whole run; ``peak_qps`` what find-peak found. In a
+    submission run all this is of its second half, the measurement. ``answers`` maps sample index to what was answered
+    (accuracy and submission). ``files`` are names in the output folder.
     """
 
     engine: str
@@ -73,6 +103,9 @@ class Report:
     summary: Mapping[str, Any]
     settings: Mapping[str, Any]
     files: tuple[str, ...]
+    first_tokens: Sequence[int] = ()
+    tokens: Sequence[int] = ()
+    peak_qps: Optional[float] = None
 
 
 class Engine(Protocol):
@@ -86,4 +119,4 @@ class Engine(Protocol):
         output: Path,
         progress: ProgressSink,
     ) -> Report:
-        """Raises what the system under test raised, once the engine has come to its end."""
+        """Raises what the system under test raised or failed with, and LoadError; never waits for ever."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cmx.worker.loadgen import Settings, logs, open_engine, seeds
+from cmx.worker.loadgen.settings import TEST_SETTINGS
 
 if TYPE_CHECKING:
     from tests.unit.worker.conftest import Worker
@@ -158,6 +160,175 @@ def test_ctrl_c_ends_a_run_inside_loadgen(worker: Worker) -> None:
     process.communicate(timeout=10)
     assert process.returncode == -signal.SIGINT
     assert not (worker.output / "outcome.json").exists()
+
+
+THREADED = """
+    import dataclasses, queue, threading, time
+    from cmx.worker.loadgen import Settings, open_engine, seeds
+
+    class Library:
+        total, performance_count = 8, 8
+        def load(self, indices): pass
+        def unload(self, indices): pass
+
+    class System:
+        \"""Answers from two threads of its own; ``how`` at the fifth sample.\"""
+        def __init__(self, how, seconds, tokens):
+            self.how, self.seconds, self.tokens, self.asked, self.queue = how, seconds, tokens, 0, queue.SimpleQueue()
+            for _ in range(2): threading.Thread(target=self.work, daemon=True).start()
+        def issue(self, ids, indices, complete):
+            for number, index in zip(ids, indices): self.queue.put((number, index, complete))
+        def flush(self): pass
+        def work(self):
+            while True:
+                number, index, complete = self.queue.get()
+                self.asked += 1
+                odd = self.how if self.asked == 5 else ""
+                if odd == "fail": complete.fail(RuntimeError("the model broke"))
+                if odd == "drop": continue
+                if self.tokens:
+                    time.sleep(self.seconds)
+                    complete.first_token([number])
+                time.sleep(self.seconds)
+                for _ in range(2 if odd == "twice" else 1):
+                    complete([number], [b"%d" % index], [3 + index] if self.tokens else None)
+
+    def work(context, *, how="", seconds=0.001, **settings):
+        settings = Settings(**settings, **seeds(context.seed))
+        system = System(how, seconds, settings.use_token_latencies)
+        report = open_engine()(system, Library(), settings, context.output, context.progress)
+        fields = dataclasses.asdict(dataclasses.replace(report, answers={}, latencies=(), first_tokens=(), tokens=()))
+        return Outcome("", {**fields, "latencies": list(report.latencies), "answered": sorted(report.answers),
+            "first_tokens": list(report.first_tokens), "tokens": list(report.tokens), "asked": system.asked},
+            files=report.files)
+"""
+SERVER = {"scenario": "server", "server_target_qps": 500.0, "min_duration_ms": 100, "min_query_count": 50}
+
+
+def threaded(worker: Worker, **parameters: Any) -> dict[str, Any]:
+    done = worker.job(THREADED, parameters).run()
+    found = worker.outcome()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), found["error"]
+    return found["metrics"]  # type: ignore[no-any-return]
+
+
+def test_a_server_is_asked_at_random_times_and_answers_from_other_threads(worker: Worker) -> None:
+    found = threaded(worker, **SERVER, server_target_latency_percentile=0.5)
+    assert (found["verdict"], found["queries"], found["settings"]["scenario"]) == ("VALID", found["samples"], "Server")
+    assert found["queries"] == len(found["latencies"]) == found["asked"] >= 50
+    assert min(found["latencies"]) >= 1_000_000
+    assert found["throughput"] == found["summary"]["result_completed_samples_per_sec"]
+
+
+def test_multi_stream_times_a_query_of_several_samples_as_one(worker: Worker) -> None:
+    few = {"min_duration_ms": 50, "min_query_count": 20, "multi_stream_target_latency_percentile": 0.5}
+    found = threaded(worker, scenario="multi-stream", multi_stream_samples_per_query=4, **few)
+    assert (found["verdict"], found["samples"], found["asked"]) == ("VALID", 4 * found["queries"], found["samples"])
+    assert found["queries"] == len(found["latencies"])
+    assert min(found["latencies"]) >= 2_000_000, "two threads, four samples"
+
+
+def test_a_submission_run_answers_everything_and_measures(worker: Worker) -> None:
+    found = threaded(worker, **SERVER, mode="submission", server_target_latency_percentile=0.5)
+    assert (found["verdict"], found["answered"]) == ("VALID", list(range(8)))
+    assert found["asked"] == 8 + found["samples"]
+    assert found["queries"] == found["summary"]["result_query_count"] == len(found["latencies"])
+
+
+def test_find_peak_ends_with_a_rate(worker: Worker) -> None:
+    found = threaded(worker, **{**SERVER, "min_duration_ms": 50}, mode="find-peak", server_target_latency_ns=20_000_000)
+    assert 500 <= found["peak_qps"] < 4000
+    assert found["queries"] == found["summary"]["result_query_count"] < found["asked"]
+
+
+def test_find_peak_from_too_high_a_rate_says_so(worker: Worker) -> None:
+    found = threaded(
+        worker, **{**SERVER, "server_target_qps": 9000.0}, mode="find-peak", server_target_latency_ns=2_000_000
+    )
+    assert found["peak_qps"] is None
+    assert "Initial lower bound does not satisfy performance constraints" in "".join(found["invalid_reasons"])
+
+
+def test_token_latencies_are_taken_and_judged(worker: Worker) -> None:
+    found = threaded(
+        worker,
+        **{**SERVER, "server_target_qps": 200.0},
+        use_token_latencies=True,
+        ttft_latency=10**9,
+        server_target_latency_percentile=0.5,
+    )
+    assert found["verdict"] == "VALID"
+    assert len(found["first_tokens"]) == len(found["tokens"]) == found["queries"]
+    assert all(1_000_000 <= first < last for first, last in zip(found["first_tokens"], found["latencies"], strict=True))
+    assert all(3 <= count < 11 for count in found["tokens"])
+    assert found["summary"]["result_first_token_min_latency_ns"] >= 1_000_000
+
+
+def test_a_server_slower_than_its_target_is_invalid_with_the_figures(worker: Worker) -> None:
+    found = threaded(worker, **SERVER, seconds=0.02, server_target_latency_ns=30_000_000)
+    [bound, advice] = found["invalid_reasons"]
+    assert bound.startswith("the latency bound was not met: p99 is ")
+    assert bound.endswith(" ms, and may be 30 ms")
+    assert advice == "LoadGen's advice: Reduce target QPS to improve latency."
+
+
+def test_a_server_that_falls_behind_is_not_asked_for_ever(worker: Worker) -> None:
+    found = threaded(worker, **{**SERVER, "min_duration_ms": 60_000}, seconds=0.02, server_max_async_queries=20)
+    assert found["invalid_reasons"][0].startswith("the system is slower than target-qps")
+    assert "Increase" not in "".join(found["invalid_reasons"])
+
+
+@pytest.mark.parametrize("scenario", ["single-stream", "multi-stream", "server", "offline"])
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("drop", "1 of .* samples were never answered: nothing came for 0.5 s"),
+        ("twice", "the system under test answered a query twice, or one that it was never asked"),
+        ("fail", "the model broke"),
+    ],
+)
+def test_a_system_that_drops_repeats_or_breaks_ends_the_run(
+    worker: Worker, scenario: str, how: str, message: str
+) -> None:
+    few = {"max_query_count": 30, "min_duration_ms": 60_000, "offline_expected_qps": 0.001, "server_target_qps": 100}
+    done = worker.job(THREADED, {"how": how, "scenario": scenario, "answer_timeout": 0.5, **few}).run()
+    error = worker.outcome()["error"]
+    assert done.returncode == 1
+    assert re.fullmatch(message, error["message"]), error
+    assert (error["traceback"] == "") is (how != "fail"), error
+    assert error.get("hint") or how == "fail"
+
+
+def test_what_loadgen_s_module_cannot_do_is_refused(worker: Worker) -> None:
+    worker.job(THREADED, {**SERVER, "server_num_issue_query_threads": 2}).run()
+    error = worker.outcome()["error"]
+    assert error["message"] == "MLPerf LoadGen's Python module cannot issue queries from several threads"
+
+
+def test_the_trace_is_kept_where_it_is_asked_for(worker: Worker) -> None:
+    threaded(worker, **SERVER, trace=True)
+    trace = json.loads((worker.output / "mlperf_log_trace.json").read_text())
+    assert [event["name"] for event in trace["traceEvents"]].count("Sample") >= 50
+    assert "mlperf_log_trace.json" in worker.outcome()["files"]
+
+
+def test_mlperf_conf_and_user_conf_are_read_by_loadgen_and_settings_win(worker: Worker) -> None:
+    conf = worker.folder / "user.conf"
+    conf.write_text("*.Server.target_qps = 300\n*.Server.min_duration = 100\n*.Server.qsl_rng_seed = 7\n")
+    source = THREADED.replace("**settings, **seeds(context.seed)", "**settings")
+    worker.job(source, {"scenario": "server", "user_conf": str(conf), "mlperf_model": "resnet50", "min_query_count": 9})
+    worker.run()
+    found = worker.outcome()["metrics"]["settings"]
+    assert (found["target_qps"], found["min_duration_ms"], found["min_query_count"]) == (300, 100, 9)
+    assert found["target_latency_ns"] == 15_000_000, "mlperf.conf of resnet50"
+    assert found["qsl_rng_seed"] > 10**15, "of mlperf.conf: LoadGen takes no seed from a user.conf"
+    assert worker.outcome()["metrics"]["summary"]["num_errors"] == 0
+
+
+def test_settings_has_each_field_of_loadgen_s(worker: Worker) -> None:
+    lg = pytest.importorskip("mlperf_loadgen")
+    names = {name for name in dir(lg.TestSettings()) if not name.startswith("_")}
+    assert names - {"FromConfig", "scenario", "mode"} == set(TEST_SETTINGS)
 
 
 def test_settings_that_are_not_given_are_left_to_loadgen() -> None:
