@@ -62,6 +62,8 @@ def resolve_request(
     """As ``resolve``, for a request that is a document already."""
     from cmx.runner import LocalMachine
 
+    if locked:
+        catalog = catalog.with_locked(locked.digests())
     machine = LocalMachine(catalog.settings, host=host, offline=offline, reporter=reporter)
     if request.target:
         own = check_target(request.target) == machine.platform
@@ -86,7 +88,7 @@ def run(
     """
     from cmx.runner import run_plan
 
-    catalog = catalog or Catalog.default()
+    catalog = (catalog or Catalog.default()).with_locked(plan.digests())
     if action or parameters or seed is not None:
         before = plan.request
         request = replace(

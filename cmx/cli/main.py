@@ -25,6 +25,7 @@ VERBS = {
     "move": "rename a component",
     "remove": "delete a component of yours",
     "repo": "list, add, update or remove component repositories",
+    "registry": "share solutions and components: a folder, or the web site that it becomes",
     "key": "make keys to sign with, and say whom you trust",
     "store": "list, verify or clean up what cmx keeps on disk",
     "solution": "pack a result into an archive that others reproduce, and verify archives",

@@ -3,6 +3,7 @@
 cmx repo add FOLDER                        yours: every command looks at its files, and nothing is written into it
 cmx repo add https://HOST/OWNER/NAME@v1.0  a git repository at a branch, a tag or a commit
 cmx repo add FILE.zip | FILE.tar.gz        an archive, unpacked
+cmx repo add https://HOST/PATH | FOLDER    a registry (see cmx registry): its components, every version of them
 
 Clones and unpacked archives lie in cmx's own home. Nothing is fetched unless 'add', 'update' or 'pin' is asked for.
 """
@@ -11,13 +12,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmx.cli.answer import Answer, table
+from cmx.cli.console import Console
 from cmx.cli.parser import Parser
 from cmx.errors import CmxError, UsageError
 from cmx.repository import Catalog, Repository
-from cmx.repository.added import Added, added
+from cmx.repository.added import Added, added, find
+from cmx.repository.yanked import REGISTRY
+from cmx.settings import Settings
+
+if TYPE_CHECKING:
+    from cmx.repository.managed import Updated
 
 
 def configure(parser: Parser, arguments: list[str]) -> None:
@@ -26,8 +33,10 @@ def configure(parser: Parser, arguments: list[str]) -> None:
         dest="command", required=True, parser_class=Parser, metavar="list | add | update | pin | remove"
     )
     commands.add_parser("list", help="repositories in the order in which they are searched")
-    adding = commands.add_parser("add", help="add a folder, a git repository or an archive")
-    adding.add_argument("source", help="FOLDER | GIT-URL[@branch|tag|commit] | FILE.zip | FILE.tar.gz")
+    adding = commands.add_parser("add", help="add a folder, a git repository, an archive or a registry")
+    adding.add_argument(
+        "source", help="FOLDER | GIT-URL[@branch|tag|commit] | FILE.zip | FILE.tar.gz | https://REGISTRY"
+    )
     adding.add_argument("--name", default="", help="its name in the catalog (default: what its repo.yaml says)")
     updating = commands.add_parser("update", help="fetch what is new; local changes are never lost")
     updating.add_argument("name", nargs="?", default="", help="default: all clones and archives")
@@ -58,7 +67,7 @@ def _list(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
 
 
 def _add(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
-    repository = catalog.add(arguments.source, name=arguments.name)
+    repository = _added(catalog, arguments.source, arguments.name)
     catalog = Catalog.default(catalog.settings)
     place, found = next((n, each) for n, each in enumerate(catalog.repositories, 1) if each.name == repository.name)
     document = _document(found, place, catalog)
@@ -68,15 +77,43 @@ def _add(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
     return Answer(document, "\n".join(lines))
 
 
-def _update(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
-    from cmx.repository.managed import Updated, update
+def _added(catalog: Catalog, source: str, name: str) -> Repository:
+    """Add a registry, where there is one, or what else the source is."""
+    from cmx.registry.mirror import add_registry, find_registry
 
+    console = Console()
+    console.begin("add", source)
+    try:
+        index = find_registry(source, catalog.settings)
+        if index is None:
+            return catalog.add(source, name=name)
+        taken = {each.name for each in catalog.repositories}
+        return add_registry(catalog.settings, source, index, taken, name=name, reporter=console)
+    finally:
+        console.close()
+
+
+def _updated(settings: Settings, name: str) -> Updated:
+    from cmx.registry.mirror import update_registry
+    from cmx.repository.managed import update
+
+    if find(settings, name).kind != REGISTRY:
+        return update(settings, name)
+    console = Console()
+    console.begin("update", name)
+    try:
+        return update_registry(settings, name, console)
+    finally:
+        console.close()
+
+
+def _update(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
     names = [arguments.name] if arguments.name else [e.name for e in added(catalog.settings) if e.managed]
     done: list[Updated] = []
     failed: list[tuple[str, CmxError]] = []
     for name in names:
         try:
-            done.append(update(catalog.settings, name))
+            done.append(_updated(catalog.settings, name))
         except CmxError as error:
             if arguments.name:
                 raise
@@ -88,7 +125,7 @@ def _update(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
     lines = [_moved(each.name, each.before, each.after, each.note) for each in done]
     for _, why in failed:
         lines += [f"not updated: {why.message}", f"hint: {why.hint}"]
-    text = "\n".join(lines) or "there is no clone and no archive to update"
+    text = "\n".join(lines) or "there is no clone, no archive and no registry to update"
     first = CmxError(failed[0][1].message, hint=failed[0][1].hint) if failed else None
     return Answer(document, text, first)
 
@@ -131,7 +168,7 @@ def _managed(catalog: Catalog) -> Iterable[Added]:
 
 
 def _revision(entry: Added) -> str:
-    if entry.kind == "archive":
+    if entry.kind in ("archive", REGISTRY):
         return f"sha256 {entry.digest[:12]}"
     from cmx.repository.revision import head
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from cmx.cli import solution_diff, solution_pack, solution_show, solution_sign, solution_verify
+from cmx.cli import solution_diff, solution_download, solution_pack, solution_show, solution_sign, solution_verify
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
 
@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "verify": (solution_verify, "hash everything, and hold it against schemas and signature"),
     "sign": (solution_sign, "vouch for an archive with one of your keys"),
     "diff": (solution_diff, "what two archives have that is not the same"),
+    "download": (solution_download, "fetch an archive from a registry; nothing of it is run"),
 }
 """One module each, with ``configure(parser)`` and ``run(arguments)``, and a line of help."""
 

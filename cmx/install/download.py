@@ -47,6 +47,10 @@ class _Interrupted(Exception):
     """A download that stopped on its way; what came so far is kept."""
 
 
+class LedAway(Exception):
+    """A server's redirection that is not followed; the message says why."""
+
+
 def objection(url: str) -> str:
     """Why a URL is not taken, or "": only https is, and http from this machine itself."""
     try:
@@ -184,7 +188,7 @@ def _receive_all(wanted: _Wanted, offline: bool, reporter: Reporter) -> None:
             except (requests.RequestException, _Interrupted) as error:
                 failures = 1 if wanted.partial.length > before else failures + 1
                 if failures >= ATTEMPTS or isinstance(error, requests.exceptions.SSLError):
-                    raise _unavailable(wanted, _reason(error)) from error
+                    raise _unavailable(wanted, reason(error)) from error
                 time.sleep(0.2 * failures)
 
 
@@ -195,7 +199,7 @@ def _unavailable(wanted: _Wanted, why: str) -> Unavailable:
     return Unavailable(f"cannot be had: {wanted.url}{so_far}: {why}", missing=(wanted.url,), hint=hint)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The system's or TLS's own words, deep inside what requests says."""
     match = _SYSTEM_WORDS.search(str(error))
     return match[1].strip() if match else str(error)
@@ -222,21 +226,28 @@ def _receive(wanted: _Wanted, session: Session, reporter: Reporter) -> None:
 
 def _ask(wanted: _Wanted, session: Session, headers: dict[str, str]) -> Response:
     """The answer with the file's bytes, all of them (200) or from where we are (206)."""
-    url = wanted.url
+    try:
+        return _accepted(wanted, ask(session, wanted.url, headers))
+    except LedAway as error:
+        raise _unavailable(wanted, str(error)) from error
+
+
+def ask(session: Session, url: str, headers: dict[str, str]) -> Response:
+    """What a server answers in the end, its content still to be read. Raises LedAway, or a RequestException."""
     for _ in range(MAX_REDIRECTS + 1):
         response = session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT)
         if response.status_code not in _REDIRECTS:
-            return _accepted(wanted, response)
-        url = _redirected(wanted, url, response)
-    raise _unavailable(wanted, f"more than {MAX_REDIRECTS} redirections")
+            return response
+        url = _redirected(url, response)
+    raise LedAway(f"more than {MAX_REDIRECTS} redirections")
 
 
-def _redirected(wanted: _Wanted, url: str, response: Response) -> str:
+def _redirected(url: str, response: Response) -> str:
     with response:
         target = urljoin(url, response.headers.get("Location", ""))
     # A page on the network has no business with this machine's own servers, and none may leave https.
     if (why := objection(target)) or (url.startswith("https:") and not target.startswith("https:")):
-        raise _unavailable(wanted, f"it leads elsewhere, and {why or f'{target!r} is not https'}")
+        raise LedAway(f"it leads elsewhere, and {why or f'{target!r} is not https'}")
     return target
 
 

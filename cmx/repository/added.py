@@ -16,9 +16,10 @@ from cmx.settings import Settings
 class Added(NamedTuple):
     """One added repository: its name in the catalog, and where it lies.
 
-    ``kind`` is folder, git or archive; the last two are managed: cmx made the folder from ``source``. ``ref`` is the
-    branch or tag that was asked for ("" is the default branch), ``commit`` what was checked out last, ``pinned``
-    whether it stays there; ``digest`` is the sha256 of an archive, ``tree`` that of what was unpacked.
+    ``kind`` is folder, git, archive or registry; the last three are managed: cmx made the folder from ``source``.
+    ``ref`` is the branch or tag that was asked for ("" is the default branch), ``commit`` what was checked out last,
+    ``pinned`` whether it stays there; ``digest`` is the sha256 of an archive or of a registry's index, ``tree`` that of
+    what was unpacked.
     """
 
     name: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cmx.errors import CmxError, ComponentError, ComponentNotFound, UsageError, nearest
 from cmx.reference import COMPONENT_KINDS, Reference, admits, contradiction, version_key
+from cmx.repository import yanked
 from cmx.repository.added import Added, added
 from cmx.repository.heads import Heads
 from cmx.repository.index import Entry, Index
@@ -47,6 +48,7 @@ class Catalog:
         self._problems = tuple(problems)
         self._index = Index(settings.cache / "index.sqlite", self.repositories)
         self._components: dict[Path, tuple[str, Component]] = {}
+        self._locked: list[Component] = []
 
     @classmethod
     def default(cls, settings: Settings | None = None) -> Catalog:
@@ -64,6 +66,19 @@ class Catalog:
             except ComponentError as error:
                 problems.append(Problem(entry.root, error.message, error.hint))
         return cls(repositories, settings, problems)
+
+    def with_locked(self, digests: Mapping[str, str]) -> Catalog:
+        """This catalog, and those yanked versions that a lock names, by ``kind/name==version`` and digest.
+
+        What a repository of the catalog still offers is found there.
+        """
+        if all(each.kind != yanked.REGISTRY for each in self.repositories):
+            return self
+        named = {text: digest for text, digest in digests.items() if text}
+        missing = {text: digest for text, digest in named.items() if not self._admitted(Reference.parse(text))}
+        catalog = Catalog(self.repositories, self.settings, self._problems)
+        catalog._locked = yanked.components(self.repositories, missing)
+        return catalog if catalog._locked else self
 
     def add(self, source: Path | str, *, name: str = "") -> Repository:
         """Add a folder, the URL of a git repository (``URL@branch``, ``@tag``, ``@commit``), or an archive.
@@ -122,11 +137,19 @@ class Catalog:
 
     def versions(self, reference: Reference) -> list[Component]:
         """Every component that the reference admits, newest first."""
-        return [self._component(entry) for entry in self._admitted(reference)]
+        found = [self._component(entry) for entry in self._admitted(reference)]
+        if locked := self._admitted_by_lock(reference):
+            return sorted([*found, *locked], key=lambda each: version_key(each.version), reverse=True)
+        return found
 
     def find(self, reference: Reference) -> Component:
         """The newest component that the reference admits. Raises ComponentNotFound with the nearest name."""
-        return self._component(self._newest(reference))
+        try:
+            return self._component(self._newest(reference))
+        except ComponentNotFound:
+            if locked := self._admitted_by_lock(reference):
+                return locked[0]
+            raise
 
     def canonical(self, reference: Reference) -> Reference:
         """A reference to software by its own name, where it was made by one of its aliases."""
@@ -145,6 +168,9 @@ class Catalog:
     def _admitted(self, reference: Reference) -> list[Entry]:
         found = self._looked_at(Query(kind=reference.kind, name=reference.name))
         return [entry for entry in found if reference.admits(entry.version)]
+
+    def _admitted_by_lock(self, reference: Reference) -> list[Component]:
+        return [c for c in self._locked if c.key == reference.key and reference.admits(c.version)]
 
     def look_up(self, text: str) -> Component:
         """The component that a user means: ``kind/name``, with a range, a name that only one kind has, or a uid.
@@ -245,6 +271,11 @@ class Catalog:
             known = self._components[entry.file] = (text, component)
         return known[1]
 
+    def _yanked(self, reference: Reference) -> list[str]:
+        """A sentence on the versions that the reference admits and that were yanked; none where there is none."""
+        found = [each for each in yanked.versions(self.repositories, reference) if reference.admits(each)]
+        return [f"{', '.join(found)} was yanked: only a lock that names it uses it"] if found else []
+
     def _not_found(self, reference: Reference) -> CmxError:
         broken = [p for p in self.problems if reference.name in (p.file.parent.name, p.file.parent.parent.name)]
         there = [e.version for e in self.query(Query(kind=reference.kind, name=reference.name))]
@@ -252,10 +283,9 @@ class Catalog:
             return UsageError(f"{reference}: no version is both {pair[0]} and {pair[1]}", hint="leave one of them out")
         if broken:
             return ComponentNotFound(f"{reference} is broken: {broken[0].message}", hint=broken[0].hint)
-        if there:
+        if said := [*([f"there is {', '.join(there)}"] if there else []), *self._yanked(reference)]:
             return ComponentNotFound(
-                f"no version of {reference.key} is {reference.specifier or 'a release'}",
-                hint=f"there is {', '.join(there)}",
+                f"no version of {reference.key} is {reference.specifier or 'a release'}", hint="; ".join(said)
             )
         kind = "software-detect" if reference.kind == "software" else reference.kind
         names = self.names(kind)

@@ -1,4 +1,4 @@
-"""Repositories that cmx keeps in its own home: clones of git repositories, and unpacked archives.
+"""Repositories that cmx keeps in its own home: clones of git repositories, unpacked archives, mirrored registries.
 
 Nothing is fetched unless ``add`` or ``update`` is asked for, nothing of the user's is overwritten, and nothing
 outside the managed home is ever deleted.
@@ -19,6 +19,7 @@ from cmx.repository import clone
 from cmx.repository.added import Added, add, change, find, locked, remove
 from cmx.repository.repository import Repository
 from cmx.repository.revision import head, opened
+from cmx.repository.yanked import REGISTRY
 from cmx.settings import Settings
 
 _ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
@@ -30,14 +31,19 @@ def home(settings: Settings) -> Path:
     return settings.home / "repositories"
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError for what is no name for a repository; "" is that it gets its own."""
+    if name and not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a repository", hint="use lower-case letters, digits, '.', '_', '-'")
+
+
 def add_source(settings: Settings, source: str, name: str, taken: set[str]) -> Repository:
     """Add a folder, the URL of a git repository (``URL@branch``, ``@tag``, ``@commit``) or an archive.
 
     Raises UsageError for a name or folder that is in the catalog already, ComponentNotFound where there is nothing,
     Unavailable where git cannot fetch it, StoreError for an archive that cannot be unpacked.
     """
-    if name and not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a repository", hint="use lower-case letters, digits, '.', '_', '-'")
+    check_name(name)
     if address := clone.Address.parse(source):
         return _add_clone(settings, address, name, taken)
     path = Path(source).expanduser().resolve()
@@ -46,13 +52,15 @@ def add_source(settings: Settings, source: str, name: str, taken: set[str]) -> R
     if not path.is_dir():
         hint = "cmx repo add FOLDER | GIT-URL[@branch|tag|commit] | FILE.zip|.tar.gz"
         raise ComponentNotFound(f"{path}: there is no such folder", hint=hint)
+    if (path / "registry.json").is_file():
+        raise UsageError(f"{path}: is a registry, not a folder of components", hint=f"cmx repo add {path}")
     repository = Repository.open(path, name=name)
     add(settings, Added(repository.name, path), taken)
     return repository
 
 
 def _add_clone(settings: Settings, address: clone.Address, name: str, taken: set[str]) -> Repository:
-    with _Workspace(settings) as work:
+    with Workspace(settings) as work:
         commit = clone.make(address, work.folder)
         name = work.name(name, address.name)
         entry = Added(name, home(settings) / name, "git", address.url, address.ref, commit, bool(address.commit))
@@ -61,12 +69,11 @@ def _add_clone(settings: Settings, address: clone.Address, name: str, taken: set
 
 
 def _add_archive(settings: Settings, archive: Path, name: str, taken: set[str]) -> Repository:
-    with _Workspace(settings) as work:
+    with Workspace(settings) as work:
         digest = _unpack(archive, work.folder)
         stem = next(archive.name.removesuffix(end) for end in _ARCHIVES if archive.name.endswith(end))
         name = work.name(name, stem)
-        tree = _tree(work.folder)
-        entry = Added(name, home(settings) / name, "archive", str(archive), digest=digest, tree=tree)
+        entry = Added(name, home(settings) / name, "archive", str(archive), digest=digest, tree=tree(work.folder))
         add(settings, entry, taken, lambda: work.keep(entry.root))
     return opened(entry)
 
@@ -118,13 +125,13 @@ def _update_archive(settings: Settings, entry: Added) -> Updated:
             hint=f"save what you need ('cmx copy REF NEWNAME'), then remove it and add it again: "
             f"cmx repo remove {entry.name} --yes",
         )
-    with _Workspace(settings) as work:
+    with Workspace(settings) as work:
         digest = _unpack(archive, work.folder)
         if digest != entry.digest:
             Repository.open(work.folder, name=entry.name)
-            tree = _tree(work.folder)
+            unpacked = tree(work.folder)
             work.replace(entry.root)
-            change(settings, entry.name, digest=digest, tree=tree)
+            change(settings, entry.name, digest=digest, tree=unpacked)
     return Updated(entry.name, entry.digest, digest)
 
 
@@ -153,7 +160,7 @@ def changed(entry: Added) -> str:
         return ""
     if entry.kind == "git":
         return clone.changes(entry)
-    return "files were changed" if entry.kind == "archive" and _tree(entry.root) != entry.tree else ""
+    return "files were changed" if entry.kind in ("archive", REGISTRY) and tree(entry.root) != entry.tree else ""
 
 
 def take_out(settings: Settings, name: str, *, discard: bool = False) -> Added:
@@ -203,7 +210,7 @@ def _unpack(archive: Path, folder: Path) -> str:
 _KIND_FOLDERS = frozenset({"models", "datasets", "software-detect", "actions", "workflows", "components"})
 
 
-def _tree(root: Path) -> str:
+def tree(root: Path) -> str:
     """sha256 over the names and bytes of all files."""
     total = hashlib.sha256()
     for folder, folders, names in os.walk(root):
@@ -224,14 +231,14 @@ def _delete(root: Path, managed: Path) -> None:
     shutil.rmtree(leaving, ignore_errors=True)
 
 
-class _Workspace:
+class Workspace:
     """A folder beside the managed ones, for what is not whole yet; it goes when the block ends."""
 
     def __init__(self, settings: Settings) -> None:
         self._home = home(settings)
         self.folder = self._home / f".adding-{os.getpid()}-{os.urandom(4).hex()}"
 
-    def __enter__(self) -> _Workspace:
+    def __enter__(self) -> Workspace:
         with disk_failures(self._home, "making room for a repository"):
             self._home.mkdir(parents=True, exist_ok=True)
         return self

@@ -161,9 +161,26 @@ class Plan:
         validate(document, "plan", source=file)
         return cls.from_document(document)
 
+    def digests(self) -> dict[str, str]:
+        """The components that the plan was made with, by ``kind/name==version``, and the digests that they had."""
+        digests = {self.workflow: self.digest, **{step.action: step.digest for step in self.steps}}
+        for pin in self.pins.values():
+            digests |= {pin.recipe: pin.digest, **_converters(pin.artifact)}
+        return digests
+
     def step(self, id: str) -> PlannedStep:
         """The step of this id."""
         return next(step for step in self.steps if step.id == id)
+
+
+def _converters(artifact: Document | None) -> dict[str, str]:
+    """The components whose code converts an artefact, with their digests."""
+    found: dict[str, str] = {}
+    while artifact:
+        if convert := artifact.get("convert"):
+            found[convert["recipe"]] = convert["digest"]
+        artifact = artifact.get("from")
+    return found
 
 
 def _environment(body: Document) -> PlannedEnvironment:

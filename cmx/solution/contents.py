@@ -23,7 +23,7 @@ from cmx.settings import Settings
 from cmx.solution.archive import Archive
 from cmx.solution.container import AGAIN
 from cmx.solution.manifest import MAX_BYTES, Manifest
-from cmx.solution.packing import RESULT, component_digests, measured_metrics
+from cmx.solution.packing import RESULT, measured_metrics
 from cmx.solution.portable import portable, target_of
 
 _DOCUMENTS = ("repository/", "locks/", "expected/")
@@ -123,7 +123,7 @@ def _check_lock(manifest: Manifest, target: str, plan: Plan, components: Mapping
         raise ComponentInvalid(f"{member}: is of {said}, not of {manifest.workflow} for {target}", hint=_FORGED)
     if {**plan.request.document(), "target": ""} != {**manifest.inputs, "target": ""}:
         raise ComponentInvalid(f"{member}: request: is not what the manifest has as inputs", hint=_FORGED)
-    for reference, digest in component_digests(plan).items():
+    for reference, digest in plan.digests().items():
         component = components.get(reference)
         if component is None:
             raise ComponentInvalid(f"{member}: needs {reference}, which is not in the archive", hint=_FORGED)

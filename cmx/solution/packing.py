@@ -110,30 +110,11 @@ def used_components(plan: Plan, catalog: Catalog) -> list[Component]:
     Raises ComponentInvalid for one that is not the one that the plan was made with.
     """
     workflow = catalog.workflow(Reference.parse(plan.workflow))
-    found = {reference: _unchanged(catalog, reference, digest) for reference, digest in component_digests(plan).items()}
+    found = {reference: _unchanged(catalog, reference, digest) for reference, digest in plan.digests().items()}
     for component in (*_neighbours(workflow, catalog), *_named_by_models(found.values(), catalog)):
         found.setdefault(component.reference, component)
     others = sorted(found.values(), key=lambda each: (each.kind, each.name, each.version))
     return [workflow, *(each for each in others if each.reference != workflow.reference)]
-
-
-def component_digests(plan: Plan) -> dict[str, str]:
-    """The exact references that a plan was made with, and the digests that their files had."""
-    digests = {plan.workflow: plan.digest, **{step.action: step.digest for step in plan.steps}}
-    for pin in plan.pins.values():
-        digests[pin.recipe] = pin.digest
-        digests |= _converters(pin.artifact)
-    return digests
-
-
-def _converters(artifact: Mapping[str, Any] | None) -> dict[str, str]:
-    """The components whose code converts an artefact, with their digests."""
-    found: dict[str, str] = {}
-    while artifact:
-        if convert := artifact.get("convert"):
-            found[convert["recipe"]] = convert["digest"]
-        artifact = artifact.get("from")
-    return found
 
 
 def _neighbours(workflow: Workflow, catalog: Catalog) -> list[Component]:

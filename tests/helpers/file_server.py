@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 
 @dataclass
@@ -37,11 +38,12 @@ class Page:
 
 @dataclass
 class FileServer:
-    """The pages by path, the headers of every request so far, and where to find it."""
+    """The pages by path, the headers and paths of every request so far, and where to find it."""
 
     url: str
     pages: dict[str, Page] = field(default_factory=dict)
     requests: list[Message] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     @property
     def ranges(self) -> list[str | None]:
@@ -70,10 +72,43 @@ def serving(certificate: tuple[Path, Path] | None = None) -> Iterator[FileServer
         thread.join()
 
 
+@contextmanager
+def serving_folder(folder: Path) -> Iterator[FileServer]:
+    """Python's own http.server on a folder; ``FileServer.requests`` are those so far."""
+    handler = type("Handler", (_FolderHandler,), {"folder": str(folder)})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    files = FileServer(f"http://127.0.0.1:{server.server_address[1]}")
+    server.files = files  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield files
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _FolderHandler(SimpleHTTPRequestHandler):
+    folder = ""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments, directory=self.folder)
+
+    def do_GET(self) -> None:
+        self.server.files.requests.append(self.headers)  # type: ignore[attr-defined]
+        self.server.files.paths.append(self.path)  # type: ignore[attr-defined]
+        super().do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         files: FileServer = self.server.files  # type: ignore[attr-defined]
         files.requests.append(self.headers)
+        files.paths.append(self.path)
         page = files.pages.get(self.path)
         if page is None:
             self._say(404, {"Content-Length": "0"})
@@ -81,6 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(page.statuses.pop(0), {"Content-Length": "0"})
         elif page.redirect:
             self._say(302, {"Location": page.redirect, "Content-Length": "0"})
+        elif page.etag and self.headers["If-None-Match"] == page.etag:
+            self._say(304, {"ETag": page.etag})
         else:
             self._send(page)
 
