@@ -224,13 +224,14 @@ def model(cache: Path) -> Document:
     return {**role, "path": str(file)}
 
 
-def photos() -> Document:
+def photos(count: int = 20) -> Document:
+    """The dataset's role: all of its photos, or the first few."""
     document = component("datasets", "imagenet-photos")
     folder = packaged(document["source"]) / Path(document["source"]["members"]).parent
-    chosen = folder.parent / "photos"
+    chosen = folder.parent / f"photos-{count}"
     if not chosen.is_dir():
         chosen.mkdir()
-        for photo in folder.glob(Path(document["source"]["members"]).name):
+        for photo in sorted(folder.glob(Path(document["source"]["members"]).name))[:count]:
             shutil.copy(photo, chosen)
     return {"reference": "dataset/imagenet-photos==1.0.0", "component": document, "path": str(chosen)}
 
@@ -281,10 +282,11 @@ def test_the_native_classifier_answers_as_python_does_on_aarch64(
     tools = cross_tools("aarch64")
     if tools is None:
         pytest.skip("the compiler or qemu for aarch64 is not installed")
-    roles = {**classifier(), **tools, "framework": framework("aarch64")}
+    # The emulator takes seconds for a photo; every one has a thousand numbers to compare.
+    roles = {**classifier(), **tools, "framework": framework("aarch64"), "dataset": photos(4)}
     steps = Steps(workflow("image-classification-native"), tmp_path, roles, target="linux-aarch64")
     timed, checked = classify(steps)
     assert timed["emulated"] and "latency" not in timed
     assert timed["program"]["onnxruntime"] == version("onnxruntime")
-    assert checked["counts"] == {"top_1": 18, "top_5": 19, "as_python": 20, "total": 20}
+    assert checked["counts"] == {"top_1": 4, "top_5": 4, "as_python": 4, "total": 4}
     assert checked["passed"] and checked["notes"] == [EMULATED]

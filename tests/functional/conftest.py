@@ -1,18 +1,21 @@
 """The whole product through its real command line, against the real package registry.
 
-A bare interpreter is made once a session: the tests' own has the frameworks, and cmx would find them there.
+A bare interpreter is made once a session: the tests' own has the frameworks, and cmx would find them there. What takes
+long to make is made once for all of pytest-xdist's workers: the first that needs it makes it, and the others wait.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 from command_line import ROOT, SHORT, Answer, CommandLine, warm_copy
+from filelock import FileLock
 
 from cmx.errors import Unavailable
 from cmx.install import available_versions
@@ -46,9 +49,27 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all of pytest-xdist's workers have in common."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "together"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def once(folder: Path, make: Callable[[], None]) -> None:
+    """Make what lies in a folder, unless another worker has."""
+    with FileLock(f"{folder}.lock"):
+        done = Path(f"{folder}.done")
+        if not done.exists():
+            make()
+            done.touch()
+
+
+@pytest.fixture(scope="session")
+def downloads(together: Path) -> Path:
     """uv's cache for all tests: CMX_TEST_CACHE, or one for this session."""
-    return Path(os.environ.get("CMX_TEST_CACHE") or tmp_path_factory.mktemp("downloads"))
+    return Path(os.environ.get("CMX_TEST_CACHE") or together / "downloads")
 
 
 @pytest.fixture(scope="session")
@@ -64,32 +85,49 @@ def environ(downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Mappin
 
 
 @pytest.fixture(scope="session")
-def python(registry: None, downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def python(registry: None, downloads: Path, together: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with cmx from this checkout, its core dependencies, and no framework."""
-    folder = tmp_path_factory.mktemp("bare") / "venv"
+    folder = together / "bare"
     uv = Uv(Settings(tmp_path_factory.mktemp("bare-home")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_CACHE_DIR", str(downloads))
-        uv.run(["venv", "--no-project", "--python", sys.executable, str(folder)], doing="making the bare environment")
-        interpreter = folder / "bin" / "python"
-        uv.run(
-            ["pip", "install", "--python", str(interpreter), "--no-build", "-r", str(ROOT / "pyproject.toml")],
-            doing="installing cmx's core dependencies",
-            indexes=True,
-        )
+        once(folder, lambda: _make_bare(uv, folder))
+    return folder / "bin" / "python"
+
+
+def _make_bare(uv: Uv, folder: Path) -> None:
+    uv.run(["venv", "--no-project", "--python", sys.executable, str(folder)], doing="making the bare environment")
+    uv.run(
+        ["pip", "install", "--python", str(folder), "--no-build", "-r", str(ROOT / "pyproject.toml")],
+        doing="installing cmx's core dependencies",
+        indexes=True,
+    )
     site = next(folder.glob("lib/python*/site-packages"))
     (site / "cmx-checkout.pth").write_text(f"{ROOT}\n", encoding="utf-8")
-    return interpreter
 
 
 @pytest.fixture(scope="session")
-def prepared(python: Path, environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def prepared(python: Path, environ: Mapping[str, str], together: Path) -> Prepared:
     """The first run of a new user, made once; its home is copied for each test that needs a warm one."""
-    folder = tmp_path_factory.mktemp("prepared")
+    folder = together / "prepared"
     cmx = CommandLine(python, folder / "home", {**environ, "HOME": str(folder)}, folder)
-    first = cmx("run", "benchmark", *SHORT, timeout=600)
-    cmx("run", "run", "--input", _photo(cmx.home))
-    return Prepared(cmx.home, first)
+    said = folder / "first.json"
+
+    def first_run() -> None:
+        folder.mkdir()
+        said.write_text(json.dumps(asdict(cmx("run", "benchmark", *SHORT, timeout=600))), encoding="utf-8")
+        cmx("run", "run", "--input", _photo(cmx.home))
+
+    once(folder, first_run)
+    return Prepared(cmx.home, Answer(**json.loads(said.read_text(encoding="utf-8"))))
+
+
+@pytest.fixture(scope="session")
+def workshop(python: Path, environ: Mapping[str, str], together: Path, prepared: Prepared) -> CommandLine:
+    """cmx on one home for all tests that leave nothing behind but results: what one builds, the next ones find."""
+    folder = together / "workshop"
+    once(folder, lambda: warm_copy(prepared.home, folder / "home"))
+    return CommandLine(python, folder / "home", {**environ, "HOME": str(folder)}, folder)
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from command_line import SHORT, CommandLine, Popen, wait_until
+from command_line import SHORT, CommandLine, Popen, versions_known, wait_until
 from misbehaviour import misbehaving
 
 LONG = ("--duration", "60")
@@ -59,12 +60,13 @@ def leftovers(cmx: CommandLine) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_twenty_runs_killed_at_random_instants_damage_nothing(fresh: CommandLine) -> None:
+def test_twenty_runs_killed_at_random_instants_damage_nothing(fresh: CommandLine, prepared: Any) -> None:
     """On one home, so that each run meets what the ones before it left."""
+    versions_known(prepared.home, fresh.home)
     instants = random.Random(20)
     for _ in range(20):
         child = fresh.start("run", "benchmark", *LONG)
-        time.sleep(instants.uniform(0.05, 5.0))
+        time.sleep(instants.uniform(0.05, 3.0))
         child.kill()
         child.communicate()
         wait_until(lambda: not fresh.processes(), GONE_SECONDS, "the end of its children")

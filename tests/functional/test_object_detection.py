@@ -19,17 +19,17 @@ pytestmark = [
 ]
 
 
-def test_things_are_found_and_drawn(fresh: CommandLine) -> None:
-    answer = fresh("run", "benchmark", "object-detection", *SHORT, "--json", timeout=600, PATH=SYSTEM)
+def test_things_are_found_and_drawn(workshop: CommandLine) -> None:
+    answer = workshop("run", "benchmark", "object-detection", *SHORT, "--json", timeout=600, PATH=SYSTEM)
     found = validated(answer.document)
     assert (found["metric"], found["passed"], found["counts"]) == ("mAP", True, {"total": 16})
     assert found["accuracy"]["mAP"] >= 0.42
     assert found["accuracy"]["AP50"] >= 0.62
     frozen = ("--use", "framework=tensorflow", "--json")
-    theirs = validated(fresh("run", "validate", "object-detection", *frozen, timeout=600, PATH=SYSTEM).document)
+    theirs = validated(workshop("run", "validate", "object-detection", *frozen, timeout=600, PATH=SYSTEM).document)
     assert theirs["predictor"]["framework"] == "tensorflow"
     assert theirs["accuracy"] == pytest.approx(found["accuracy"], abs=0.005)
-    draws(fresh)
+    draws(workshop)
 
 
 def draws(cmx: CommandLine) -> None:

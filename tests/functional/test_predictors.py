@@ -59,13 +59,13 @@ class Kept(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def keep(python: Path, environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Kept]:
+def keep(workshop: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Kept]:
     """Runs the contract for a framework, once."""
-    folder = tmp_path_factory.mktemp("contract")
-    cmx = CommandLine(python, folder / "home", {**environ, "HOME": str(folder)}, folder)
-    repository = shutil.copytree(HELPERS / "predictor_contract", cmx.home / "repository")
+    folder, cmx = tmp_path_factory.mktemp("contract"), workshop
+    repository = shutil.copytree(HELPERS / "predictor_contract", folder / "repository")
     for action in ("write-small", "keep-contract"):
         shutil.copy(HELPERS / "small_network.py", repository / "actions" / action)
+    cmx("repo", "add", repository)
     write_onnx(folder / "onnx")
     kept: dict[str, Kept] = {}
 

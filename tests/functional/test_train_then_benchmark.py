@@ -18,10 +18,10 @@ FRAMEWORKS = ("onnxruntime", "torch", "openvino")
 
 
 @pytest.mark.slow
-def test_a_network_is_trained_once_and_runs_alike_in_three_frameworks(fresh: CommandLine) -> None:
+def test_a_network_is_trained_once_and_runs_alike_in_three_frameworks(workshop: CommandLine) -> None:
     system = os.environ.get("PATH", os.defpath)
     matrix = ("--matrix", f"framework={','.join(FRAMEWORKS)}", "--launches", "1", *SHORT)
-    answer = fresh("run", "benchmark", "train-then-benchmark", *matrix, "--json", timeout=900, PATH=system)
+    answer = workshop("run", "benchmark", "train-then-benchmark", *matrix, "--json", timeout=900, PATH=system)
     trained = [line for line in answer.lines("convert") if "trained for 2 epochs" in line]
     assert [line.endswith("cached") for line in trained] == [False, True, True]
     points = {each["point"]["framework"]: each["result"] for each in answer.document["results"]}

@@ -21,23 +21,23 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.slow
-def test_frames_with_speech_are_found_alike_in_two_frameworks(fresh: CommandLine) -> None:
-    answer = fresh("run", "benchmark", "voice-activity", *SHORT, "--json", timeout=300, PATH=SYSTEM)
+def test_frames_with_speech_are_found_alike_in_two_frameworks(workshop: CommandLine) -> None:
+    answer = workshop("run", "benchmark", "voice-activity", *SHORT, "--json", timeout=300, PATH=SYSTEM)
     found = validated(answer.document)
     assert found["accuracy"]["frame_f1"] == pytest.approx(0.944, abs=0.005)
     assert found["passed"]
     # Four recordings side by side, each with a state of its own, and the same network as TorchScript.
     again = ("run", "validate", "voice-activity", "--batch-size", "4", "--json")
-    batch = fresh(*again, "--offline", PATH=SYSTEM)
-    torch = fresh(*again, "--use", "framework=torch", timeout=600, PATH=SYSTEM)
-    alone = probabilities(fresh, answer.document)
+    batch = workshop(*again, "--offline", PATH=SYSTEM)
+    torch = workshop(*again, "--use", "framework=torch", timeout=600, PATH=SYSTEM)
+    alone = probabilities(workshop, answer.document)
     assert {len(frames) for frames in alone.values()} == {320}
     for other in (batch, torch):
-        for recording, frames in probabilities(fresh, other.document).items():
+        for recording, frames in probabilities(workshop, other.document).items():
             assert np.abs(frames - alone[recording]).max() < 1e-4
     assert validated(torch.document)["predictor"]["execution"] == "torchscript"
-    recording = next((fresh.home / "store" / "derived").glob("*/files/cards/005.wav"))
-    shown = fresh("run", "run", "voice-activity", "--input", recording, "--offline", PATH=SYSTEM)
+    recording = next((workshop.home / "store" / "derived").glob("*/files/cards/005.wav"))
+    shown = workshop("run", "run", "voice-activity", "--input", recording, "--offline", PATH=SYSTEM)
     assert "005.wav: 2.98 s of 3.50 s are speech" in " ".join(shown.lines("detect"))
 
 

@@ -170,6 +170,11 @@ def warm_copy(prepared: Path, home: Path) -> None:
     """
     for part in ("store", "environments"):
         _link_tree(prepared / part, home / part)
+    versions_known(prepared, home)
+
+
+def versions_known(prepared: Path, home: Path) -> None:
+    """A home that has fetched and built nothing, and need not ask an index which versions there are."""
     _link_tree(prepared / "cache" / "versions", home / "cache" / "versions")
 
 

@@ -17,9 +17,14 @@ from cmx.worker.operators import pipeline
 OPTIONS = {"images": "pictures.gz", "labels": "labels.gz"}
 
 
+def zipped(content: bytes) -> bytes:
+    """The same bytes at any time of day: they name tests, and all of pytest's workers must agree on these names."""
+    return gzip.compress(content, mtime=0)
+
+
 def idx(values: np.ndarray[Any, Any]) -> bytes:
     axes = b"".join(side.to_bytes(4, "big") for side in values.shape)
-    return gzip.compress(bytes([0, 0, 8, values.ndim]) + axes + values.astype(np.uint8).tobytes())
+    return zipped(bytes([0, 0, 8, values.ndim]) + axes + values.astype(np.uint8).tobytes())
 
 
 @pytest.fixture
@@ -45,8 +50,14 @@ def test_pictures_have_their_labels(folder: Path) -> None:
     [
         (b"no gzip", "labels.gz: not a gzipped file that can be read"),
         (idx(np.array([7, 3]))[:-9], "labels.gz: not a gzipped file that can be read"),
-        (gzip.compress(b"\0\0\x08"), "labels.gz: not an idx file of uint8 with 1 axes, or one that is cut short"),
-        (gzip.compress(b"\0\0\x08\1\0\0\0\2\7"), "labels.gz: not an idx file of uint8 with 1 axes, or one that is cut"),
+        (
+            gzip.compress(b"\0\0\x08", mtime=0),
+            "labels.gz: not an idx file of uint8 with 1 axes, or one that is cut short",
+        ),
+        (
+            gzip.compress(b"\0\0\x08\1\0\0\0\2\7", mtime=0),
+            "labels.gz: not an idx file of uint8 with 1 axes, or one that is cut",
+        ),
         (idx(np.zeros((2, 1))), "labels.gz: not an idx file of uint8 with 1 axes"),
         (idx(np.array([7, 3, 1])), "2 pictures and 3 labels, expected 3"),
     ],
