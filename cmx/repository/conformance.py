@@ -13,6 +13,7 @@ from cmx.component_file import load
 from cmx.errors import CmxError, nearest
 from cmx.reference import Reference
 from cmx.repository.catalog import Catalog, near
+from cmx.repository.operator_rules import step_faults
 from cmx.repository.query import Query
 from cmx.repository.repository import REPOSITORY_FILE, Repository
 from cmx.schema import validate_value
@@ -68,6 +69,7 @@ def _faults(component: Component, catalog: Catalog) -> Iterator[Fault]:
             yield from _imports(file)
     if isinstance(component, Model):
         yield from _converters(component)
+        yield from _operators(component)
     if isinstance(component, SoftwareDetect):
         yield from _aliases(component, catalog)
         yield from _defaults(component, "settings", component.settings)
@@ -187,6 +189,15 @@ def _converters(model: Model) -> Iterator[Fault]:
             for found in _function(model, variant.conversion.entry):
                 if isinstance(found, Fault):
                     yield found
+
+
+def _operators(model: Model) -> Iterator[Fault]:
+    """The steps before and after the model, and before and after a variant that has its own, are known operators."""
+    owners = {"": model.document, **{f"variants.{k}.": v for k, v in model.document["variants"].items()}}
+    for owner, document in owners.items():
+        for key in ("preprocess", "postprocess"):
+            for place, message, hint in step_faults(document.get(key, [])):
+                yield _fault(model, f"{owner}{key}.{place}: {message}", hint)
 
 
 def _defaults(component: Component, key: str, fragments: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:

@@ -315,3 +315,39 @@ def test_an_alias_is_nobody_else_s_name_or_alias(settings: Settings, tmp_path: P
         "mine/component.yaml: aliases: 'other' means software-detect/other already",
         "other/component.yaml: aliases: 'm' means software-detect/mine already",
     ]
+
+
+STEPS = """preprocess: [{center_crop: {fraction: 0.875}}, {resize: {sise: 224}}, {normalise: {mean: 127, std: 128}}]
+postprocess: [{softmax: 3}, {top_k: 5}]
+"""
+
+
+def test_operators_and_their_parameters_are_held_against_those_there_are(settings: Settings, tmp_path: Path) -> None:
+    variants = "{onnx: {source: {file: net.onnx}, preprocess: [{layout: NCHW}, {normalize: {mean: 1}}]}}"
+    put(tmp_path, "net", model("net", variants, STEPS))
+    (tmp_path / "net" / "net.onnx").write_bytes(b"")
+    file = "net/component.yaml"
+    found = check(tmp_path, Catalog([Repository.open(tmp_path)], settings))[1]
+    assert [(fault.message.replace(f"{tmp_path}/", ""), fault.hint) for fault in found] == [
+        (f"{file}: preprocess.1: resize has no parameter 'sise'", "did you mean 'size'?"),
+        (f"{file}: preprocess.1: resize lacks size", "write {resize: {size: …}}"),
+        (f"{file}: preprocess.2: there is no operator 'normalise'", "did you mean 'normalize'?"),
+        (f"{file}: postprocess.0: softmax takes no parameter, not 3", "write {softmax: {}}"),
+        (f"{file}: variants.onnx.preprocess.1: normalize lacks std", "write {normalize: {std: …}}"),
+    ]
+
+
+def test_the_operators_that_check_knows_are_those_that_the_worker_binds() -> None:
+    from inspect import Parameter, signature
+
+    from cmx.repository.operator_rules import _operators
+    from cmx.worker.operators import registry
+
+    bound = {name: list(signature(f).parameters.values())[1:] for name, f in registry._OPERATORS.items()}
+    assert {name: each.parameters for name, each in _operators().items()} == {
+        name: tuple(parameter.name for parameter in parameters) for name, parameters in bound.items()
+    }
+    assert {name: each.required for name, each in _operators().items()} == {
+        name: frozenset(p.name for p in parameters if p.default is Parameter.empty)
+        for name, parameters in bound.items()
+    }
