@@ -35,12 +35,22 @@ def perform(arguments: list[str], verbs: Mapping[str, str], *, as_json: bool, de
 def _answer(arguments: list[str], as_json: bool, verbs: Mapping[str, str]) -> Answer:
     verb, rest = arguments[0], arguments[1:]
     if verb not in verbs:
-        raise UsageError(f"there is no verb {verb!r}", hint=nearest(verb, verbs) + " ('cmx --help' lists all)")
+        raise UsageError(f"there is no verb {verb!r}", hint=_nearest_verb(verb, verbs) + " ('cmx --help' lists all)")
     module: Any = import_module(f"cmx.cli.{verb}_verb")
     parser = Parser(prog=f"cmx {verb}", description=module.__doc__, verb=verb)
     module.configure(parser, rest)
     answer: Answer = module.run(parser.read(rest), as_json)
     return answer
+
+
+def _nearest_verb(verb: str, verbs: Mapping[str, str]) -> str:
+    """An action is what ``cmx run`` does; of anything else the nearest verb."""
+    from cmx.repository import Catalog
+
+    try:
+        return f"did you mean 'cmx run {verb}'?" if verb in Catalog.default().names("action") else nearest(verb, verbs)
+    except CmxError:
+        return nearest(verb, verbs)
 
 
 def _print(answer: Answer, as_json: bool) -> int:

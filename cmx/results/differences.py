@@ -31,14 +31,26 @@ class Difference(NamedTuple):
 
 
 def differences(a: Sequence[Result], b: Sequence[Result]) -> tuple[Difference, ...]:
-    """Everything that is not the same on both sides; where one side has several values, all are named."""
+    """Everything that is not the same on both sides; where one side has several values, all are named.
+
+    What is in effect is left out where it is what was set.
+    """
     found = []
     for group, read in _GROUPS.items():
         left, right = _values(a, read), _values(b, read)
         for name in dict.fromkeys((*left, *right)):
             if left.get(name) != right.get(name):
                 found.append(Difference(group, name, _shown(left.get(name)), _shown(right.get(name))))
-    return tuple(found)
+    asked = {_plainly(each) for each in found if not each.name.endswith(_IN_EFFECT)}
+    return tuple(each for each in found if not each.name.endswith(_IN_EFFECT) or _plainly(each) not in asked)
+
+
+def _plainly(difference: Difference) -> tuple[str, str, str]:
+    """What was set and what was in effect, where they say the same."""
+    return difference.name.removesuffix(_IN_EFFECT).replace("_", "-"), difference.a, difference.b
+
+
+_IN_EFFECT = " (in effect)"
 
 
 def _values(results: Sequence[Result], read: Callable[[Result], Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
@@ -74,7 +86,7 @@ def _settings(result: Result) -> dict[str, Any]:
     for name in ("framework", "version", "threads"):  # said already, by the plan
         simple.pop(name, None)
     compiled = _compiled(told.get("compiled") or {})
-    return {**{f"{name} (in effect)": value for name, value in simple.items()}, **compiled, **settings(result)}
+    return {**{f"{name}{_IN_EFFECT}": value for name, value in simple.items()}, **compiled, **settings(result)}
 
 
 def _compiled(told: Mapping[str, Any]) -> dict[str, Any]:

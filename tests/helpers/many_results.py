@@ -30,9 +30,10 @@ def result(
     settings: Mapping[str, Any] | None = None,
     work: Mapping[str, Any] | None = None,
     accuracy: float = 0.9,
+    predictor: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Result:
-    """A result of one launch whose median is ``p50`` ms."""
+    """A result of one launch whose median is ``p50`` ms; ``predictor`` is what the predictor said of itself."""
     number = next(_started)
     given = {"batch-size": 1, "threads": 1, "scenario": "single-stream", **(parameters or {})}
     plan = {
@@ -46,7 +47,7 @@ def result(
     }
     hashes = {"model": (framework + variant).ljust(64, "0")[:64], "dataset": "b" * 64}
     known = {"batch_size": given["batch-size"], "threads": given["threads"], "scenario": given["scenario"]}
-    step = timed(latency={**TIMES, "p50": round(p50 * 1e6)}, throughput=1000 / p50, **known)
+    step = timed(latency={**TIMES, "p50": round(p50 * 1e6)}, throughput=1000 / p50, predictor=predictor, **known)
     step = replace(step, outcome={**step.outcome, "started_ns": number})
     values = {
         "pins": {**PINS, "framework": f"software/{framework}"},

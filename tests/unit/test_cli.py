@@ -193,6 +193,11 @@ def test_an_error_is_two_lines_and_an_exit_code(
     assert [line.replace(f"{Path.cwd()}/", "") for line in found] == [f"error: {error}", f"hint: {hint}"]
 
 
+def test_an_action_given_as_a_verb_is_told_what_runs_it(capsys: Captured) -> None:
+    found = error_of(capsys, "benchmark", "image-classification", code=2)
+    assert found[1] == "hint: did you mean 'cmx run benchmark'? ('cmx --help' lists all)"
+
+
 def test_an_error_in_json_is_one_object_with_type_message_and_hint(capsys: Captured, zoo: Path) -> None:
     document = json_of(capsys, "show", "model/nte", code=3)
     assert document["error"] == {

@@ -89,6 +89,17 @@ def test_a_setting_of_the_framework_is_a_difference_and_is_not_mixed() -> None:
         compare(a, [*b, result(settings={"graph-optimisation": "all"})])
 
 
+def test_what_is_in_effect_is_named_where_it_is_not_what_was_set() -> None:
+    a = [result(each, settings={"graph-optimisation": "all"}, predictor={"graph_optimisation": "all"}) for each in SIX]
+    told = {"graph_optimisation": "disable", "device": "cpu:1"}
+    b = [result(each, settings={"graph-optimisation": "disable"}, predictor=told) for each in SLOWER]
+    (found,) = compare(a, b)
+    assert [tuple(each) for each in found.differences] == [
+        ("setting", "graph-optimisation", "all", "disable"),
+        ("setting", "device (in effect)", "-", "cpu:1"),
+    ]
+
+
 def test_a_misspelt_key_of_across_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="--across treads") as caught:
         compare([result()], [result()], across=["treads"])
