@@ -9,12 +9,12 @@ from cmx.lazy import exports
 
 __version__ = "0.1.0"
 
-__all__ = ["Catalog", "Host", "Plan", "Request", "Result", "access", "resolve", "run"]
+__all__ = ["Catalog", "Host", "Plan", "Request", "Result", "Solution", "access", "resolve", "run"]
 
 __getattr__ = exports(
     __name__,
     {
-        "api": ("access", "resolve", "run"),
+        "api": ("Solution", "access", "resolve", "run"),
         "host": ("Host",),
         "repository": ("Catalog",),
         "resolver.plan": ("Plan", "Request"),

@@ -1,9 +1,10 @@
-"""cmx from Python: resolve and run with objects, or ``access`` with JSON in and out."""
+"""cmx from Python: resolve, run and pack with objects, or ``access`` with JSON in and out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmx import __version__
@@ -18,6 +19,9 @@ from cmx.resolver.planner import make_plan, narrowed
 if TYPE_CHECKING:
     from cmx.results import Result
     from cmx.runner import Options
+    from cmx.signing.trust import Verdict
+    from cmx.solution.archive import Archive
+    from cmx.solution.manifest import Manifest
 
 WORKFLOW = "workflow/image-classification"
 """What an action runs on when no workflow is named."""
@@ -99,6 +103,70 @@ def run(
         )
         plan = narrowed(plan, catalog, request)
     return run_plan(plan, catalog=catalog, settings=catalog.settings, options=options, reporter=reporter)
+
+
+class Solution:
+    """An archive that holds what reproduces a result elsewhere: components, locks, inputs and what is expected."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def __repr__(self) -> str:
+        return f"<Solution {self.manifest.name} {self.manifest.version} of {self.path.name}>"
+
+    @classmethod
+    def pack(
+        cls,
+        plan: Plan,
+        result: Result | None = None,
+        *,
+        to: Path | str | None = None,
+        catalog: Catalog | None = None,
+        tolerances: Mapping[str, float] | None = None,
+        **about: str,
+    ) -> Solution:
+        """Write the archive of a plan, or of a valid result of it, which others should then reach.
+
+        ``to`` is a file or a folder (default: the current one); ``about`` are name, version, description, license,
+        citation and network. Raises UsageError for what others cannot have, ComponentInvalid for components that have
+        changed since, and StoreError where it cannot be written.
+        """
+        from cmx.solution.packing import About, Subject, pack
+
+        unknown = next((name for name in about if name not in About.__dataclass_fields__), "")
+        if unknown:
+            raise UsageError(f"a solution has no {unknown!r}", hint=nearest(unknown, About.__dataclass_fields__))
+        subject = Subject.of_result(result, plan) if result else Subject(plan)
+        place = None if to is None else Path(to)
+        return cls(pack(subject, catalog or Catalog.default(), about=About(**about), tolerances=tolerances, to=place))
+
+    @classmethod
+    def open(cls, path: Path | str) -> Solution:
+        """Read an archive's list of members and its manifest. Raises UsageError, StoreError or ComponentInvalid."""
+        from cmx.solution.archive import Archive
+
+        return cls(Archive.open(Path(path)))
+
+    @property
+    def path(self) -> Path:
+        """Where the archive lies."""
+        return self._archive.path
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the archive says of itself."""
+        return self._archive.manifest
+
+    def verify(self) -> Verdict:
+        """Read all of it once, and check everything; the verdict on its signature.
+
+        Raises StoreError or ComponentInvalid for the first thing that is wrong.
+        """
+        from cmx.solution.contents import check
+        from cmx.solution.signature import verdict
+
+        check(self._archive)
+        return verdict(self._archive)
 
 
 _KEYS = ("action", "workflow", "set", "use", "seed", "offline", "plan_only", "launches", "precision", "time_budget")

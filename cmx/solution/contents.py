@@ -21,8 +21,7 @@ from cmx.results import Result
 from cmx.schema import validate
 from cmx.settings import Settings
 from cmx.solution.archive import Archive
-from cmx.solution.container import AGAIN
-from cmx.solution.manifest import MAX_BYTES, Manifest
+from cmx.solution.manifest import Manifest
 from cmx.solution.packing import RESULT, measured_metrics
 from cmx.solution.portable import portable, target_of
 
@@ -36,9 +35,6 @@ def check(archive: Archive) -> None:
 
     Raises StoreError or ComponentInvalid, naming the archive and the member.
     """
-    for file in archive.manifest.files:
-        if file.path.startswith(_DOCUMENTS) and file.size > MAX_BYTES:
-            raise StoreError(f"{archive.path.name}: {file.path}: is {file.size} bytes long", hint=AGAIN)
     with tempfile.TemporaryDirectory(prefix="cmx-") as temporary:
         folder = Path(temporary).resolve() / "archive"
         archive.unpack(folder, wanted=lambda member: member.startswith(_DOCUMENTS))

@@ -15,6 +15,7 @@ from cmx.own_files import own_files
 from cmx.reference import Reference
 from cmx.repository import Catalog
 from cmx.repository.templates import FOLDERS
+from cmx.resolver.locking import differences
 from cmx.resolver.plan import Plan
 from cmx.results import Result
 from cmx.results.judgement import validated
@@ -25,6 +26,7 @@ from cmx.solution.portable import portable, target_of
 RESULT = "expected/result.json"
 _HOST_FACTS = ("cpu_model", "cores", "threads", "memory", "distribution", "libc", "python", "board", "hypervisor")
 _LEAST_TOLERANCE = 0.01
+_LARGE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ class Subject:
     result: Result | None = None
 
     @classmethod
-    def of_result(cls, result: Result) -> Subject:
-        """The result's own plan. Raises UsageError for a result that should not be expected of anybody."""
+    def of_result(cls, result: Result, made_from: Plan | None = None) -> Subject:
+        """The result's own plan. Raises UsageError for a result that should not be expected of anybody.
+
+        ``made_from`` is what whoever packs takes for that plan; UsageError where it pins something else.
+        """
         if result.status != "ok" or not result.valid:
             why = next(iter(result.reasons), "the run failed")
             raise UsageError(f"result {result.short} is not valid: {why}", hint="pack one that others should reach")
@@ -58,6 +63,8 @@ class Subject:
             raise UsageError(
                 f"result {result.short} has no plan that can be read: {error}", hint="run again"
             ) from error
+        if made_from and (other := differences(made_from, plan)):
+            raise UsageError(f"result {result.short} is of another plan: {other[0]}", hint="pack its own, result.plan")
         return cls(plan, result)
 
 
@@ -147,7 +154,9 @@ def _add_component(component: Component, all_of_them: Iterable[Component], membe
     several = sum(each.key == component.key for each in all_of_them) > 1
     folder = f"repository/{FOLDERS[component.kind]}/{component.name}" + (f"/{component.version}" if several else "")
     for file in own_files(component.folder):
-        members[f"{folder}/{file.relative_to(component.folder).as_posix()}"] = file.read_bytes()
+        members[f"{folder}/{file.relative_to(component.folder).as_posix()}"] = (
+            file.read_bytes() if file.stat().st_size < _LARGE else file
+        )
     return Packed(component.reference, component.uid, folder)
 
 

@@ -42,7 +42,7 @@ def test_public_names_are_sorted_and_each_can_be_imported() -> None:
 
 
 def test_public_names_are_those_that_are_promised() -> None:
-    assert cmx.__all__ == ["Catalog", "Host", "Plan", "Request", "Result", "access", "resolve", "run"]
+    assert cmx.__all__ == ["Catalog", "Host", "Plan", "Request", "Result", "Solution", "access", "resolve", "run"]
 
 
 def test_a_public_name_has_a_docstring() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from solutions import contents, small_archive, small_catalog, small_plan, small_result
 
+import cmx
 from cmx.cli.main import main
 from cmx.errors import ComponentInvalid, StoreError, UsageError
 from cmx.repository import Catalog, Repository
@@ -165,3 +166,27 @@ def test_diff_names_what_two_archives_pin_and_expect_differently(tmp_path: Path,
     assert "software/runner==2.1  software/runner==2.2" in capsys.readouterr().out
     assert main(["solution", "diff", str(one.path), str(one.path)]) == 0
     assert capsys.readouterr().out == "the two are the same file, but for signatures\n"
+
+
+def test_python_packs_opens_and_verifies(tmp_path: Path) -> None:
+    catalog = small_catalog(tmp_path)
+    plan, result = small_plan(catalog), small_result(catalog)
+    packed = cmx.Solution.pack(plan, result, to=tmp_path / "flow.cmx.zip", catalog=catalog, version="2.0.0")
+    solution = cmx.Solution.open(packed.path)
+    assert solution.verify().word == "unsigned"
+    assert repr(solution) == "<Solution flow 2.0.0 of flow.cmx.zip>"
+    with pytest.raises(UsageError, match="a solution has no 'licence'") as caught:
+        cmx.Solution.pack(plan, catalog=catalog, licence="MIT")
+    assert caught.value.hint == "did you mean 'license'?"
+    other = replace(plan, pins={**plan.pins, "framework": replace(plan.pins["framework"], version="2.2")})
+    with pytest.raises(UsageError, match="result 7f3a91c2 is of another plan: framework"):
+        cmx.Solution.pack(other, result, catalog=catalog)
+
+
+def test_large_files_beside_a_component_come_along(tmp_path: Path) -> None:
+    catalog = small_catalog(tmp_path)
+    (tmp_path / "zoo/models/net/model.onnx").write_bytes(os.urandom(2_000_000))
+    archive = pack(Subject(small_plan(catalog)), catalog, to=tmp_path)
+    check(archive)
+    network = archive.read("repository/models/net/model.onnx")
+    assert network == (tmp_path / "zoo/models/net/model.onnx").read_bytes()
