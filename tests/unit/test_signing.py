@@ -419,6 +419,7 @@ def test_solutions_are_signed_and_verified_by_the_command_line(
         document: dict[str, Any] = json.loads(capsys.readouterr().out)
         return document
 
+    monkeypatch.setattr("cmx.repository.catalog.builtin_repository", lambda: tmp_path / "zoo")
     archive, key = str(solution.path), cmx("key", "new", "me")
     assert cmx("solution", "sign", archive, "--key", "em", code=2)["error"]["hint"] == "known here: me"
     assert cmx("solution", "verify", archive)["signature"]["word"] == "unsigned"
