@@ -4,7 +4,7 @@ cmx solution download flow                   the newest
 cmx solution download 'flow>=1,<2'           the newest of a range
 cmx solution download flow==1.2.0 --registry https://HOST/zoo --output ../archives
 
-An interrupted download goes on. A version that was yanked needs its --sha256.
+An interrupted download goes on. A yanked version needs its --sha256. A bad or revoked signature is exit code 1.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> Answer:
     """The archive that is here now, and who signed it."""
+    from cmx.cli.solution_verify import doubt
     from cmx.registry.download import Read, choose, download
     from cmx.solution import Archive, verdict
 
@@ -54,7 +55,8 @@ def run(arguments: argparse.Namespace) -> Answer:
         done = download(choose(arguments.what, read, sha256), Path(arguments.output or "."), console)
     finally:
         console.close()
-    signature = verdict(Archive.open(done.path), settings)
+    archive = Archive.open(done.path)
+    signature = verdict(archive, settings)
     document = {
         "file": str(done.path),
         "reference": done.release.reference,
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> Answer:
         "yanked": done.release.yanked,
         "signature": signature.document(),
     }
-    return Answer(document, _text(done, signature))
+    return Answer(document, _text(done, signature), doubt(archive, signature, ()))
 
 
 def _text(done: Downloaded, signature: Verdict) -> str:

@@ -48,11 +48,11 @@ def run(arguments: argparse.Namespace) -> Answer:
     }
     held = f"{len(manifest.files)} files, {readable(manifest.limits['bytes'])}, {len(manifest.components)} components"
     lines = [f"{archive.path.name}: as its manifest says: {held}", signature.text, *map(str, others)]
-    error = _doubt(archive, signature, others)
+    error = doubt(archive, signature, others)
     return Answer(document, "\n".join([*lines, *([f"hint: {error.hint}"] if error else [])]), error)
 
 
-def _doubt(archive: Archive, signature: Verdict, others: Sequence[Impostor]) -> StoreError | None:
+def doubt(archive: Archive, signature: Verdict, others: Sequence[Impostor]) -> StoreError | None:
     """Why nobody should use an archive whose hashes fit, if there is a reason."""
     if signature.word in ("bad", "revoked"):
         return StoreError(f"{archive.path.name}: {signature.text}", hint=signature.hint)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from cmx.errors import ComponentNotFound, StoreError, UsageError, nearest
+from cmx.errors import CmxError, ComponentNotFound, StoreError, UsageError, nearest
 from cmx.files import disk_failures
 from cmx.reference import contradiction, version_key
 from cmx.registry.index import SOLUTION, Index, Release, Wanted
@@ -64,8 +64,9 @@ def choose(text: str, registries: Sequence[Read], sha256: str = "") -> tuple[Rea
 def download(chosen: tuple[Read, Release], to: Path, reporter: Reporter) -> Downloaded:
     """Fetch a solution's archive into a folder, under its own name, or as a file of another name.
 
-    It gets its name when its bytes have the sha256 of the index. Raises UsageError where another file has that name,
-    and what the source raises.
+    It gets its name when its bytes have the sha256 of the index, and its manifest (which is what is signed) says that
+    it is this version of this solution. Raises UsageError where another file has that name, StoreError, and what the
+    source raises.
     """
     registry, release = chosen
     path = to / f"{release.name}-{release.version}.cmx.zip" if to.is_dir() else to
@@ -76,8 +77,24 @@ def download(chosen: tuple[Read, Release], to: Path, reporter: Reporter) -> Down
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} is no folder", hint="--output FILE, or --output FOLDER that is there")
     with registry.source.file(release, reporter) as file:
+        _check(file, release)
         _place(file, path, release)
     return Downloaded(path, release, registry.index.name, True)
+
+
+def _check(file: Path, release: Release) -> None:
+    """Raise StoreError for another solution, or no archive at all, behind a release."""
+    from cmx.solution import Archive
+
+    hint = "whoever keeps the registry changed it by hand: 'cmx registry verify FOLDER' there says more"
+    try:
+        manifest = Archive.open(file).manifest
+    except CmxError as error:
+        why = error.message.replace(file.name, "its file")
+        raise StoreError(f"{release.reference}: {why}", hint=hint) from error
+    if (manifest.name, manifest.version) != (release.name, release.version):
+        message = f"{release.reference}: its file is {manifest.name}=={manifest.version}; nothing was kept"
+        raise StoreError(message, hint=hint)
 
 
 def _place(file: Path, path: Path, release: Release) -> None:

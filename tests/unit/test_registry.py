@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -306,6 +307,25 @@ def test_an_altered_archive_never_gets_its_name(
     assert [fault.partition(":")[0] for fault in faults] == ["solution/flow==1.2.0"]
 
 
+def test_another_solution_behind_a_version_is_not_kept(
+    zoo: RegistryFolder, settings: Settings, tmp_path: Path, archives: list[Path]
+) -> None:
+    index = zoo.index()
+    old, new = index.exact("flow==1.0.0"), index.exact("flow==1.2.0")
+    for forged, message in (
+        (new._replace(sha256=old.sha256, size=old.size), r"its file is flow==1\.0\.0; nothing was kept"),
+        (new._replace(sha256=hashlib.sha256(b"x").hexdigest(), size=1), "its file: "),
+    ):
+        (zoo.root / forged.path).parent.mkdir(exist_ok=True)
+        if not (zoo.root / forged.path).exists():
+            (zoo.root / forged.path).write_bytes(b"x")
+        (zoo.root / "registry.json").write_bytes(index.replaced([forged]).encoded())
+        with pytest.raises(StoreError, match=rf"solution/flow==1\.2\.0: {message}"):
+            fetched(str(zoo.root), "flow", settings, tmp_path)
+        assert not list(tmp_path.glob("*flow*"))
+        assert len(zoo.verify(Reporter()).faults) == 1
+
+
 # Publishing.
 
 
@@ -498,8 +518,6 @@ def test_changes_of_the_users_in_a_registrys_copy_are_never_lost(nets: RegistryF
 
 def forge(nets: RegistryFolder, files: dict[str, bytes]) -> None:
     """Put another file behind a version, with an index that fits it."""
-    import hashlib
-
     path = nets.root / "forged"
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
