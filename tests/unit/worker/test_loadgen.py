@@ -342,8 +342,8 @@ def test_an_unknown_scenario_or_mode_is_an_error(field: str, value: str) -> None
 
 
 def test_an_unknown_engine_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no load generator 'native'"):
-        open_engine("native")
+    with pytest.raises(ValueError, match="no load generator 'other'"):
+        open_engine("other")
 
 
 def test_one_seed_gives_four_that_differ() -> None:

@@ -1,0 +1,120 @@
+"""Which samples were asked for, and when each was answered."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from time import perf_counter_ns
+from typing import Any, Dict, List, Optional, cast
+
+from cmx.worker.loadgen.seam import Complete, LoadError, ProgressSink
+from cmx.worker.loadgen.settings import Settings
+
+_LOOK_S = 1.0
+_REPORT_NS = 200_000_000
+
+
+class Ledger:
+    """``done`` has, for each sample in the order of asking, the ``perf_counter_ns`` of its answer, 0 before that.
+
+    ``complete`` is what a system under test is given; any thread may call it. An id is its sample's place in ``done``.
+    What ends the run is in ``failures``, the first cause first.
+    """
+
+    def __init__(self, settings: Settings, progress: ProgressSink, total: Optional[int] = None) -> None:
+        self.done = array("q")
+        self.answers: Dict[int, bytes] = {}
+        self.first_tokens: Dict[int, int] = {}
+        self.tokens: Dict[int, int] = {}
+        self.failures: List[BaseException] = []
+        self._patience = settings.answer_timeout
+        self._awaited = [-1]
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self.complete = self._answering(progress, total, keep_answers=settings.answers)
+
+    def expect(self, count: int) -> None:
+        """So many samples more will be asked for."""
+        self.done.frombytes(bytes(8 * count))
+
+    def wait(self, first: int, last: int) -> None:
+        """Until the samples from ``first`` up to ``last`` are answered.
+
+        Raises LoadError when nothing is answered for ``answer_timeout``, and what the system failed with.
+        The last is waited for first: with answers in the order of asking this thread wakes up once.
+        """
+        if 0 in self.done[first:last]:
+            for number in range(last - 1, first - 1, -1):
+                if not self.done[number]:
+                    self._wait_for(number, last)
+            self._awaited[0] = -1
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ends the run, if anything does."""
+        if self.failures:
+            raise self.failures[0]
+
+    def fail(self, error: BaseException) -> None:
+        """The run is to end with this."""
+        self.failures.append(error)
+        self._wake.put(None)
+
+    def _wait_for(self, number: int, last: int) -> None:
+        # Its answer is looked for once more after this, by which whoever brings it knows that it is waited for.
+        self._awaited[0] = number
+        left, since = last, perf_counter_ns()
+        while not self.done[number]:
+            self.check()
+            try:
+                self._wake.get(timeout=min(_LOOK_S, self._patience))
+                continue
+            except Empty:
+                now_left = self.done[:last].count(0)
+            if now_left < left:
+                left, since = now_left, perf_counter_ns()
+            elif perf_counter_ns() - since >= self._patience * 1e9:
+                message = f"{left} of {last} samples asked for were not answered, and none was for {self._patience:g} s"
+                raise LoadError(message, "if the model takes that long, give --set answer-timeout=SECONDS")
+
+    def _answering(self, progress: ProgressSink, total: Optional[int], *, keep_answers: bool) -> Complete:
+        """A closure: it is called for each answer, and the time it takes is measured with the system's."""
+        done, awaited, wake, refuse = self.done, self._awaited, self._wake.put, self._refuse
+        kept, counts, clock, report_at = self.answers, self.tokens, perf_counter_ns, perf_counter_ns()
+
+        def complete(
+            ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
+        ) -> None:
+            nonlocal report_at
+            now = clock()
+            try:
+                for number in ids:
+                    if done[number]:
+                        refuse(number, "twice")
+                    done[number] = now
+                    if number == awaited[0]:
+                        wake(None)
+            except IndexError:
+                refuse(number, "that it was never asked for")
+            if keep_answers and answers is not None:
+                kept.update(zip(ids, map(bytes, answers)))
+            if tokens is not None:
+                counts.update(zip(ids, tokens))
+            if now >= report_at:
+                report_at = now + _REPORT_NS
+                progress(max(ids, default=0) + 1, total, now_ns=now)
+
+        extended = cast(Any, complete)
+        extended.first_token, extended.fail = self._first_token, self.fail
+        return cast(Complete, complete)
+
+    def _first_token(self, ids: Sequence[int], answers: Optional[Sequence[bytes]] = None) -> None:
+        now = perf_counter_ns()
+        for number in ids:
+            if number in self.first_tokens:
+                self.fail(LoadError(f"the first token of sample {number} was announced twice"))
+            self.first_tokens[number] = now
+
+    def _refuse(self, number: int, how: str) -> None:
+        what = f"the system under test answered sample {number} of the run {how}"
+        self.fail(LoadError(what, "each id that issue() was given is to be completed once"))
