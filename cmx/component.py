@@ -215,13 +215,14 @@ class Action(Component):
     """Something that can be done.
 
     ``requires`` maps a role to a kind, for others to fill ("dataset"; "dataset?" may stay empty), or to a reference,
-    the action's own need.
+    the action's own need. Where a workflow has a step of the action ``for_steps_of`` it has one of this action, too.
     """
 
     entry: str = ""
     requires: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     checked_by: tuple[str, ...] = ()
+    for_steps_of: str = ""
     measures: bool = False
     cached: bool = False
 

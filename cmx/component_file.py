@@ -230,6 +230,7 @@ def _action(document: Mapping[str, Any], common: dict[str, Any]) -> Action:
         requires=document["requires"],
         parameters=document.get("parameters", {}),
         checked_by=tuple(document.get("checked-by", ())),
+        for_steps_of=document.get("for-steps-of", ""),
         measures=document.get("measures", False),
         cached=document.get("cached", False),
     )

@@ -24,6 +24,9 @@ def _body(result: Result) -> str:
     if "throughput" in metrics or "latency" in metrics:
         head, row = measurement(result)
         return table(head, [row], right=_numbers(row)) + "\n"
+    if result.audits:
+        rows = [[name, "passed" if each["passed"] else "FAILED", each["found"]] for name, each in result.audits.items()]
+        return table(["AUDIT", "VERDICT", "FOUND"], rows) + "\n"
     if "shows" in metrics:
         return _shown(result) + "\n"
     return _accuracy_line(result.validation) + "\n" if result.validation else ""
@@ -105,6 +108,8 @@ def _remarks(result: Result) -> list[str]:
     notes = [
         f"note: {note}" for note in dict.fromkeys(note for s in result.steps for note in s.metrics.get("notes", ()))
     ]
+    if result.audits and result.status == "ok":
+        return notes  # the table says it all
     if "throughput" not in result.metrics:
         return [*notes, *(f"failed: {reason}" for reason in result.reasons)]
     remarks = [f"measured with {result.metrics.get('threads')} thread(s), {_repeated(result)}", *_claim(result), *notes]

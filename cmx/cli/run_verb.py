@@ -4,6 +4,7 @@ cmx run benchmark                               image-classification, as it come
 cmx run benchmark --scenario offline            an action's parameters are options
 cmx run benchmark --use model=model/efficientnet-lite1
 cmx run run --input photo.jpg                   name what is on a picture
+cmx run audit                                   does it cheat? MLPerf's TEST01 and TEST04
 cmx run benchmark --launches 6                  fresh processes: the median gets an interval
 cmx run benchmark --precision 2% --time-budget 10min
 cmx run benchmark --matrix threads=1,2 --matrix batch-size=1,8 --scenario offline
@@ -80,8 +81,7 @@ def _carried_out(plan: Plan, catalog: Catalog, options: Options, console: Consol
         console.note(f"recorded: cmx result show {result.short}")
         raise api.failure(result)
     wrong = RunError(next(iter(result.reasons), "the answers are not right"), result=result.id)
-    passed = result.validation.get("passed") is not False
-    return Answer({"result": result.document()}, result_text(result), None if passed else wrong)
+    return Answer({"result": result.document()}, result_text(result), None if result.passed else wrong)
 
 
 def _matrix(
@@ -106,10 +106,7 @@ def _matrix(
         {"point": dict(each.point), "result": each.result.document() if each.result else None, "error": each.error}
         for each in done.points
     ]
-    good = [
-        each.result is not None and each.result.status == "ok" and each.result.validation.get("passed") is not False
-        for each in done.points
-    ]
+    good = [each.result is not None and each.result.status == "ok" and each.result.passed for each in done.points]
     wrong = RunError(f"{good.count(False)} of {len(good)} points failed, or gave wrong answers")
     document = {"results": documents, "session": str(done.session)}
     return Answer(document, matrix_text(done.points), None if all(good) else wrong)

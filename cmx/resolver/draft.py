@@ -75,6 +75,7 @@ def make_draft(catalog: Catalog, request: Request) -> Draft:
     """Look up a request's names. Raises UsageError or ComponentNotFound for one that is not there."""
     workflow = catalog.workflow(Reference.parse(request.workflow, kind="workflow"))
     steps = [(step, catalog.action(step.action)) for step in workflow.steps]
+    steps += _implied(catalog, steps, request.action)
     draft = Draft(request, catalog, workflow, _selected(workflow, steps, request.action))
     used = draft.wanted | draft.support
     draft.roles = {role: reference for role, reference in workflow.requires.items() if role in used}
@@ -140,6 +141,19 @@ def _selected(workflow: Workflow, steps: list[tuple[Step, Action]], wanted: str)
         if step.id in chosen:
             chosen |= set(step.needs)
     return [(step, action) for step, action in steps if step.id in chosen]
+
+
+def _implied(catalog: Catalog, steps: list[tuple[Step, Action]], wanted: str) -> list[tuple[Step, Action]]:
+    """The step of an action that a workflow need not name, because it has one of the action ``for-steps-of``."""
+    if not wanted or any(wanted in (step.id, action.name) for step, action in steps):
+        return []
+    with suppress(ComponentNotFound):
+        action = catalog.action(Reference.parse(wanted, kind="action"))
+        like = next((step for step, other in steps if other.name == action.for_steps_of), None)
+        if like:
+            shared = {name: value for name, value in like.parameters.items() if name in action.parameters}
+            return [(Step(action.name, Reference.parse(action.reference), like.needs, shared), action)]
+    return []
 
 
 def _used(draft: Draft, role: str, text: str) -> Reference:

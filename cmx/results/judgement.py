@@ -26,6 +26,11 @@ def validated(steps: Iterable[Step]) -> Step | None:
     return next((step for step in steps if "accuracy" in step.metrics), None)
 
 
+def audited(steps: Iterable[Step]) -> dict[str, Mapping[str, Any]]:
+    """What each audit found, by its name: ``passed``, and in ``found`` why."""
+    return {name: each for step in steps for name, each in (step.metrics.get("audits") or {}).items()}
+
+
 def doubts(steps: Sequence[Step]) -> Iterator[str]:
     """One sentence for each reason not to believe the numbers, from the steps that ran.
 
@@ -42,6 +47,9 @@ def doubts(steps: Sequence[Step]) -> Iterator[str]:
         yield "the answers were not checked: no validation ran"
     if checked is not None and not checked.metrics.get("passed", False):
         yield _wrong_answers(checked.metrics)
+    for name, audit in audited(steps).items():
+        if not audit["passed"]:
+            yield f"audit {name}: {audit['found']}"
 
 
 def _verdict(step: Step, *, of_several: bool) -> Iterator[str]:

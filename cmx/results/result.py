@@ -237,8 +237,19 @@ class Result:
 
     @property
     def checked(self) -> bool:
-        """Whether anything was measured, or any answer checked: else there is nothing to call valid."""
-        return judgement.measured(self.steps) is not None or judgement.validated(self.steps) is not None
+        """Whether anything was measured, checked or audited: else there is nothing to call valid."""
+        found = judgement.measured(self.steps), judgement.validated(self.steps)
+        return found != (None, None) or bool(self.audits)
+
+    @property
+    def audits(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each audit found, by its name; empty when none ran."""
+        return judgement.audited(self.steps)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check of the answers failed, and no audit."""
+        return self.validation.get("passed") is not False and all(each["passed"] for each in self.audits.values())
 
     @property
     def validation(self) -> Mapping[str, Any]:

@@ -79,6 +79,19 @@ class Role:
         several = self.path and self.path.is_dir() and len(list(self.path.iterdir())) > 1
         return self.path if self.path and several else self.file
 
+    def document(self) -> Dict[str, Any]:
+        """As ``job.json`` has it."""
+        return {
+            "reference": self.reference,
+            "variant": self.variant,
+            "path": str(self.path or ""),
+            "component": dict(self.component),
+            "folder": str(self.folder),
+            "target": self.target,
+            "exports": dict(self.exports),
+            "settings": dict(self.settings),
+        }
+
 
 class Progress:
     """Writes ``progress.jsonl``: at most five events a second, so that it costs nothing while measuring."""

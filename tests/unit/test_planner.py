@@ -142,6 +142,7 @@ def catalog(settings: Settings, tmp_path: Path) -> Catalog:
             "parameters: {threads: {type: integer, minimum: 1, default: 1, description: Threads}}\n",
         ),
         action("verify", "{model: model, dataset: dataset, framework: software}"),
+        action("probe", "{model: model, framework: software, dataset: 'dataset?'}", "for-steps-of: measure\n"),
         action("name", "{model: model, framework: software, labels: 'dataset?'}"),
         action("build", "{compiler: software}"),
         workflow(
@@ -421,6 +422,17 @@ def test_an_action_brings_what_checks_it_and_what_it_needs(catalog: Catalog) -> 
     assert [step.id for step in plan(catalog, Fake()).steps] == ["compile", "measure", "verify"]
     assert [step.id for step in plan(catalog, Fake(), action="name").steps] == ["name"]
     assert [step.id for step in plan(catalog, Fake(), action="").steps] == ["compile", "measure", "verify", "name"]
+
+
+def test_an_action_for_steps_of_another_goes_with_every_workflow_that_has_such_a_step(catalog: Catalog) -> None:
+    found = plan(catalog, Fake(), action="probe")
+    assert [(step.id, step.action, step.needs) for step in found.steps] == [
+        ("compile", "action/compile==1.0.0", ()),
+        ("probe", "action/probe==1.0.0", ("compile",)),
+    ]
+    assert "dataset" in found.pins
+    with pytest.raises(UsageError, match="workflow/make has no step for action 'probe'"):
+        plan(catalog, Fake(), workflow="make", action="probe")
 
 
 def test_a_role_that_the_model_brings_is_pinned_only_where_a_step_asks_for_it(catalog: Catalog) -> None:

@@ -77,6 +77,18 @@ def test_an_action_that_takes_no_times_needs_no_validation() -> None:
     assert (result.throughput, result.latency, dict(result.accuracy)) == (None, Latency(), {})
 
 
+def test_an_audit_that_catches_somebody_makes_a_result_invalid_and_says_why() -> None:
+    found = {
+        "TEST01": {"passed": True, "found": "40 answers"},
+        "TEST04": {"passed": False, "found": "it keeps answers"},
+    }
+    result = make(Step("audit", "action/audit==1.0.0", "ok", 5, outcome=outcome({"audits": found, "passed": False})))
+    assert (result.status, result.checked, result.valid, result.passed) == ("ok", True, False, False)
+    assert result.reasons == ("audit TEST04: it keeps answers",)
+    assert dict(result.audits) == found
+    assert make().passed
+
+
 def test_a_worker_that_crashed_is_a_failed_result_with_its_last_words() -> None:
     error = WorkerCrashed("the worker was ended by SIGKILL", hint="give it more memory", output=["loading", "boom"])
     step = Step("benchmark", "action/benchmark==1.0.0", "failed", 10)

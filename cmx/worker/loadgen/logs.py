@@ -131,11 +131,10 @@ def answers(path: Path) -> dict[int, bytes]:
     Raises ValueError when a sample was answered twice, or the log is not one.
     """
     found: dict[int, bytes] = {}
-    for entry in json.loads(path.read_text(encoding="utf-8")):
-        index = int(entry["qsl_idx"])
+    for index, answer in logged_answers(path):
         if index in found:
             raise ValueError(f"{path.name}: sample {index} was answered twice")
-        found[index] = bytes.fromhex(entry["data"])
+        found[index] = answer
     return found
 
 
@@ -145,6 +144,15 @@ def mend_trace(path: Path) -> None:
     with path.open(encoding="utf-8", errors="replace") as lines, mended.open("w", encoding="utf-8") as to:
         to.writelines(_TWICE_QUOTED.sub(r'"\1"', line) for line in lines)
     mended.replace(path)
+
+
+def logged_answers(path: Path) -> list[tuple[int, bytes]]:
+    """Sample index and answer, as often as they are in an accuracy log: while measuring, a sample is asked again.
+
+    Raises ValueError when the log is not one.
+    """
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    return [(int(entry["qsl_idx"]), bytes.fromhex(entry["data"])) for entry in entries]
 
 
 def files(output: Path) -> tuple[str, ...]:

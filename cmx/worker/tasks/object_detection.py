@@ -18,7 +18,7 @@ from cmx.worker.drawing import draw_boxes
 from cmx.worker.operators import pipeline
 from cmx.worker.operators.boxes import Boxes
 from cmx.worker.outcome import ActionError
-from cmx.worker.tasks.base import Feeds, Infer, Outputs, PictureTask, Shown
+from cmx.worker.tasks.base import Feeds, Infer, Outputs, PictureTask, Shown, close_numbers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,6 +48,9 @@ class ObjectDetection(PictureTask):
 
     def answers(self, feeds: Feeds, outputs: Outputs) -> Sequence[bytes]:
         return [_rows(boxes).astype("<f4").tobytes() for boxes in self._boxes(outputs)]
+
+    def alike(self, first: bytes, second: bytes) -> bool:
+        return close_numbers(first, second)
 
     def score(self, answers: Mapping[int, bytes], metric: str) -> Score:
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints

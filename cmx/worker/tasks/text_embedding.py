@@ -14,7 +14,7 @@ from cmx.worker.context import Context
 from cmx.worker.datasets import open_dataset
 from cmx.worker.datasets.scored_pairs import ScoredPairs
 from cmx.worker.outcome import ActionError
-from cmx.worker.tasks.base import Feeds, Infer, Outputs, Shown, Task, text_of
+from cmx.worker.tasks.base import Feeds, Infer, Outputs, Shown, Task, close_numbers, text_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -67,6 +67,9 @@ class TextEmbedding(Task):
 
     def answers(self, feeds: Feeds, outputs: Outputs) -> Sequence[bytes]:
         return [row.astype("<f4").tobytes() for row in _vectors(outputs)]
+
+    def alike(self, first: bytes, second: bytes) -> bool:
+        return close_numbers(first, second)
 
     def score(self, answers: Mapping[int, bytes], metric: str) -> Score:
         """The rank correlation of the vectors' cosines with people's scores, over all pairs (Spearman, 1904)."""

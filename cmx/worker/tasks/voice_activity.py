@@ -19,7 +19,7 @@ from cmx.worker.context import Context
 from cmx.worker.datasets.padded_speech import RATE, PaddedSpeech, read_recording
 from cmx.worker.operators import pipeline
 from cmx.worker.outcome import ActionError
-from cmx.worker.tasks.base import Feeds, Infer, Outputs, Shown, Task
+from cmx.worker.tasks.base import Feeds, Infer, Outputs, Shown, Task, close_numbers
 
 _SPEECH = 0.5
 
@@ -74,6 +74,9 @@ class VoiceActivity(Task):
 
     def answers(self, feeds: Feeds, outputs: Outputs) -> Sequence[bytes]:
         return [row.astype("<f4").tobytes() for row in outputs["probability"]]
+
+    def alike(self, first: bytes, second: bytes) -> bool:
+        return close_numbers(first, second)
 
     def score(self, answers: Mapping[int, bytes], metric: str) -> Score:
         """F1, the harmonic mean of precision and recall, over all frames; speech is a probability of at least 0.5."""
