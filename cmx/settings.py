@@ -57,6 +57,11 @@ class Settings(NamedTuple):  # not a dataclass: 'cmx list' and 'cmx find' do wit
         return self.home / "repository"
 
     @property
+    def solutions(self) -> Path:
+        """Solutions that were installed, one folder each."""
+        return self.home / "solutions"
+
+    @property
     def repositories(self) -> Path:
         """The list of repositories that the user added, in order."""
         return self.home / "repositories.json"

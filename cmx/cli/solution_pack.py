@@ -2,6 +2,7 @@
 
 cmx solution pack 7f3a91c2 --version 1.1.0
 cmx solution pack plan.json --output ../shared
+cmx solution pack 7f3a91c2 --size complete     with models, datasets and wheels: it runs where there is no network
 """
 
 from __future__ import annotations
@@ -31,6 +32,18 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--output", metavar="PATH", help="a folder, or the archive's own name (default: NAME-VERSION.cmx.zip here)"
     )
+    parser.add_argument(
+        "--size",
+        choices=("recipes", "with-data", "complete"),
+        default="recipes",
+        help="recipes fetches everything by its hash; with-data holds models and datasets, where their licences allow;"
+        " complete holds the wheels too (default: recipes)",
+    )
+    parser.add_argument(
+        "--private",
+        action="store_true",
+        help="pack models and datasets whatever their licences, for machines of your own: not to be given to others",
+    )
     parser.add_argument("--name", default="", help="default: the workflow's")
     parser.add_argument("--version", default="1.0.0", help="of the solution; default: 1.0.0")
     parser.add_argument("--description", default="", help="default: the workflow's")
@@ -52,6 +65,8 @@ def run(arguments: argparse.Namespace) -> Answer:
     from cmx.signing.keys import Keyring
     from cmx.solution import About, pack, sign
 
+    if arguments.private and arguments.size == "recipes":
+        raise UsageError("--private is for the sizes that hold data", hint="--size with-data or --size complete")
     console = Console()
     catalog = Catalog.default()
     try:
@@ -68,7 +83,16 @@ def run(arguments: argparse.Namespace) -> Answer:
             arguments.network,
         )
         to = Path(arguments.output) if arguments.output else None
-        archive = pack(subject, catalog, about=about, tolerances=tolerances, to=to)
+        archive = pack(
+            subject,
+            catalog,
+            about=about,
+            tolerances=tolerances,
+            to=to,
+            size=arguments.size,
+            private=arguments.private,
+            reporter=console,
+        )
         if arguments.sign:
             archive, _ = sign(archive, arguments.sign, catalog.settings)
     finally:

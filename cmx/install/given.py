@@ -21,6 +21,10 @@ class Given(NamedTuple):
     data: Derived | None = None
     wheels: Path | None = None
 
+    def has(self, source: Mapping[str, Any]) -> bool:
+        """Whether a source's files seem to be among it; nothing is hashed."""
+        return self.data is not None and self.data.read(key_of(dict(source))) is not None
+
     def fetched(self, source: Mapping[str, Any]) -> Fetched | None:
         """The files of a source, every byte hashed now; None where they were not brought along."""
         artefact = self.data.find(key_of(dict(source))) if self.data else None

@@ -20,14 +20,16 @@ def fetch_packages(
     store: Store,
     offline: bool = False,
     reporter: Reporter | None = None,
+    wheels: Path | None = None,
 ) -> Artefact:
     """The site folder of locked packages for ``platform`` (os-arch) and a Python version, from the store or fetched.
 
-    Every wheel is held against the lock's hashes; no code of any package runs. Raises Refused when there is no wheel
-    for the platform, Unavailable, HashMismatch or StoreError.
+    With ``wheels``, a folder, no index is asked: all of them come from there. Every wheel is held against the lock's
+    hashes; no code of any package runs. Raises Refused when there is no wheel for the platform, Unavailable,
+    HashMismatch or StoreError.
     """
     reporter = reporter or Reporter()
-    uv = Uv(store.settings, offline=offline, reporter=reporter)
+    uv = Uv(store.settings, offline=offline, reporter=reporter, wheels=wheels)
     identity = {"platform": platform, "python": python, "packages": [[str(p), sorted(p.hashes)] for p in packages]}
 
     def build(folder: Path) -> Mapping[str, Any]:

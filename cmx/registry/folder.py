@@ -80,15 +80,21 @@ class RegistryFolder:
         return self._publish(release, lambda stream: pack(component, stream))
 
     def publish_solution(self, archive: Path) -> Release:
-        """Add a version of a solution, after verifying all of it. Raises UsageError for one that was published before.
+        """Add a version of a solution, after verifying all of it.
 
-        Raises also what verifying an archive raises.
+        Raises UsageError for one that was published before, or that is not for others; and what verifying an archive
+        raises.
         """
         from cmx.solution import Archive, check
 
         opened = Archive.open(archive)
         check(opened)
         manifest = opened.manifest
+        if manifest.private:
+            raise UsageError(
+                f"{archive.name} is not for others: {'; '.join(manifest.private)}",
+                hint="publish one of recipes: cmx solution pack --size recipes",
+            )
         release = Release(SOLUTION, manifest.name, manifest.version, "", 0, "", description=_line(manifest.description))
         return self._publish(release, lambda stream: _copy(archive, stream))
 

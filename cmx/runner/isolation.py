@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -67,11 +68,14 @@ class Isolation(NamedTuple):
         """First everything private is hidden, then what the worker needs of it is shown again."""
         private = (*(Path(place) for place in _PRIVATE), Path.home(), self.home)
         hidden = sorted({place.resolve() for place in private if place.is_dir()} - {Path("/")})
-        shown = sorted({path.resolve() for path in (*self.readable, *_interpreter(python)) if path.exists()})
+        shown: list[Path] = []
+        for path in sorted({path.resolve() for path in (*self.readable, *_interpreter(python))}):
+            if not (shown and path.is_relative_to(shown[-1])):
+                shown.append(path)
         words = [word for place in hidden for word in ("--tmpfs", str(place))]
         for path in shown:
             if any(path.is_relative_to(place) for place in hidden):
-                words += ["--ro-bind", str(path), str(path)]
+                words += ["--ro-bind-try", str(path), str(path)]
         return [*words, "--bind", str(writable.resolve()), str(writable.resolve())]
 
 
@@ -109,7 +113,7 @@ def _best(_path: str) -> tuple[str, str]:
 
 def _trial(walls: Sequence[str]) -> str:
     """What a program says that cannot put up these walls; "" where it can."""
-    command = [*walls, "--", _program("true")]
+    command = [*walls, "--", sys.executable, "-I", "-c", ""]
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return "" if ended.returncode == 0 else " ".join(ended.stderr.split()) or f"exit status {ended.returncode}"
 

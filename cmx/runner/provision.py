@@ -25,6 +25,8 @@ from cmx.install import (
     describe_source,
     fetch,
     fetch_packages,
+    find_interpreter,
+    held,
     install_hint,
     install_rule,
     install_tool,
@@ -38,7 +40,8 @@ from cmx.resolver.pinning import artifact_of
 from cmx.resolver.plan import Pin, Plan, PlannedEnvironment
 from cmx.resolver.world import normalised
 from cmx.settings import Settings
-from cmx.store import Artefact, Store, key_of
+from cmx.store import Artefact, Environment, Store, key_of
+from cmx.store.environments import environment_digest
 
 Document = Mapping[str, Any]
 
@@ -190,6 +193,7 @@ class Provisioner:
             store=self.store,
             offline=self._offline,
             reporter=self._reporter,
+            wheels=self._given.wheels if self._given else None,
         ).folder
 
     def component(self, pin: Pin) -> Component:
@@ -209,14 +213,12 @@ class Provisioner:
     def _environment(self, planned: PlannedEnvironment) -> Path:
         if planned.source == "detected":
             return _interpreter(planned, Detector(self._settings))
-        environments = self.store.environments
-        ready = environments.get(planned.place) if planned.source == "stored" else None
-        if ready:
+        # A plan that named a stored environment holds its lock: where it is gone, it is built again.
+        python = planned.place if planned.source == "installable" else _minor(planned.python)
+        if ready := built_environment(planned, self.store):
             return ready.python
         self._reporter.begin("provision", f"environment: {_main_packages(self.plan, planned)}")
         start = time.perf_counter_ns()
-        # A plan that named a stored environment holds its lock: where it is gone, it is built again.
-        python = planned.place if planned.source == "installable" else _minor(planned.python)
         environment = build_environment(
             python,
             planned.packages,
@@ -240,7 +242,8 @@ class Provisioner:
         component = self.component(pin)
         start = time.perf_counter_ns()
         name = describe_source(source).partition(" (")[0]  # without the member
-        held_before = "file" in source or pin.source == "stored"
+        brought = self._given is not None and self._given.has(source)
+        held_before = "file" in source or pin.source == "stored" or brought or held(source, store=self.store)
         if not held_before:
             self._reporter.begin("provision", f"{pin.kind}/{pin.name}: {name}")
         fetched = fetch(
@@ -310,6 +313,14 @@ class Provisioner:
         summary = str(artefact.made_from.get("summary") or label)
         self._reporter.end(step, summary, (time.perf_counter_ns() - start) / 1e9, cached=not built)
         return artefact
+
+
+def built_environment(planned: PlannedEnvironment, store: Store) -> Environment | None:
+    """The environment that a plan means, where it is there."""
+    if planned.source == "stored":
+        return store.environments.get(planned.place)
+    interpreter = find_interpreter(planned.place, store.settings)
+    return store.environments.get(environment_digest(interpreter, planned.packages))
 
 
 def source_of(artifact: Document) -> Document:

@@ -25,6 +25,7 @@ __getattr__ = exports(
         "contents": ("check",),
         "difference": ("differences",),
         "known": ("impostors",),
+        "installing": ("Installed", "install"),
         "manifest": ("Manifest",),
         "packing": ("About", "Subject", "pack"),
         "signature": ("sign", "verdict"),

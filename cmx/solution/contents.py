@@ -20,8 +20,9 @@ from cmx.resolver.planner import narrowed
 from cmx.results import Result
 from cmx.schema import validate
 from cmx.settings import Settings
+from cmx.solution import data, wheels
 from cmx.solution.archive import Archive
-from cmx.solution.manifest import Manifest, check_visible
+from cmx.solution.manifest import Manifest
 from cmx.solution.packing import RESULT, measured_metrics
 from cmx.solution.portable import portable, target_of
 
@@ -38,7 +39,7 @@ def check(archive: Archive) -> None:
     with tempfile.TemporaryDirectory(prefix="cmx-") as temporary:
         folder = Path(temporary).resolve() / "archive"
         archive.unpack(folder, wanted=lambda member: member.startswith(_DOCUMENTS))
-        with _named(folder, archive.path.name):
+        with named(folder, archive.path.name):
             check_unpacked(archive, folder)
 
 
@@ -53,6 +54,8 @@ def check_unpacked(archive: Archive, folder: Path) -> None:
         for target, plan in plans.items():
             _check_lock(manifest, target, plan, components)
             _check_steps(manifest.locks[target], plan, catalog)
+    data.check_data(manifest, components, plans)
+    wheels.check_wheels(manifest.files, plans, manifest.size)
     _check_expected(archive, next(iter(plans.values())))
 
 
@@ -65,7 +68,6 @@ def lock(archive: Archive, target: str) -> Plan:
             hint=f"cmx solution retarget {archive.path.name} --platform {target}",
         )
     source, document = f"{archive.path.name}: {locks[target]}", archive.document(locks[target])
-    check_visible(document, source)
     validate(document, "plan", source=source)
     plan = Plan.from_document(document)
     missing = next((name for name in ("os", "architecture") if not isinstance(plan.host.get(name), str)), "")
@@ -178,29 +180,19 @@ def expected_result(archive: Archive) -> Result:
         raise UsageError(f"{archive.path.name} expects nothing", hint="it was packed from a workflow or a plan")
     document, source = archive.document(RESULT), f"{archive.path.name}: {RESULT}"
     validate(document, "result", source=source)
-    try:
-        record = Result.from_document(document)
-        measured_metrics(record)
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:  # metrics are an action's own: no schema has them
-        raise ComponentInvalid(f"{source}: its metrics are not those of a run: {error}", hint=_FORGED) from error
+    record = Result.from_document(document)
     if record.key != document["key"]:
         raise StoreError(f"{source}: key is {document['key']}, expected {record.key}", hint=_FORGED)
     return record
 
 
 @contextmanager
-def _named(folder: Path, name: str) -> Iterator[None]:
+def named(folder: Path, name: str) -> Iterator[None]:
     """Errors name the archive and the member, not where it was unpacked for a moment."""
     try:
         yield
     except CmxError as error:
         message = error.message.replace(f"{folder}/", "").replace(str(folder), name)
-        error.hint = error.hint.replace(f"{folder}/", "")
         error.message = message if message.startswith(f"{name}: ") else f"{name}: {message}"
         error.args = (error.message,)
         raise

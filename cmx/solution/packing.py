@@ -13,15 +13,18 @@ from cmx.errors import ComponentInvalid, UsageError
 from cmx.host import Field
 from cmx.own_files import own_files
 from cmx.reference import Reference
+from cmx.reporter import Reporter
 from cmx.repository import Catalog
 from cmx.repository.templates import FOLDERS
 from cmx.resolver.locking import differences
 from cmx.resolver.plan import Plan
 from cmx.results import Result
 from cmx.results.judgement import validated
+from cmx.solution import data, wheels
 from cmx.solution.archive import Archive, Member, write
 from cmx.solution.manifest import Manifest, Packed, canonical
 from cmx.solution.portable import portable, target_of
+from cmx.store.workspace import workspace
 
 RESULT = "expected/result.json"
 _HOST_FACTS = ("cpu_model", "cores", "threads", "memory", "distribution", "libc", "python", "board", "hypervisor")
@@ -75,11 +78,16 @@ def pack(
     about: About | None = None,
     tolerances: Mapping[str, float] | None = None,
     to: Path | None = None,
+    size: str = "recipes",
+    private: bool = False,
+    reporter: Reporter | None = None,
 ) -> Archive:
-    """Write an archive of recipes: components, lock, and what is expected; everything else is fetched by its hash.
+    """Write an archive of components, lock, and what is expected; everything else is fetched by its hash.
 
-    ``to`` is a file, or a folder for a file of the solution's own name (default: the current folder). ``tolerances``
-    are of accuracies, by metric. The same subject gives the same bytes, wherever and by whomever it is packed.
+    Of the ``size`` with-data it holds models and datasets too, as far as their licences let others have them; for
+    machines of one's own, ``private`` takes all. Of the size complete it holds the wheels as well. ``to`` is a file, or
+    a folder for a file of the solution's own name (default: the current folder). ``tolerances`` are of accuracies, by
+    metric. The same subject gives the same bytes, wherever and by whomever it is packed.
     Raises UsageError for what others cannot have, ComponentNotFound and ComponentInvalid for components that are not
     what the plan was made with, StoreError where the archive cannot be written.
     """
@@ -94,21 +102,28 @@ def pack(
     target = target_of(plan)
     members[f"locks/{target}.json"] = canonical(plan.document())
     expected = _expected(subject.result, components, tolerances or {}, catalog, members) if subject.result else None
+    reporter = reporter or Reporter()
+    taken = data.collect(plan, catalog, members, private=private, reporter=reporter) if size != "recipes" else ()
     manifest = Manifest(
         name=name,
         version=about.version,
         description=about.description or workflow.description,
         license=about.license or workflow.license,
         citation=about.citation,
-        size="recipes",
+        size=size,
         workflow=plan.workflow,
         inputs=plan.request.document(),
         components=packed,
         locks={target: f"locks/{target}.json"},
         expected=expected,
         network=about.network or False,
+        data=taken,
     )
-    return _write(manifest, members, to)
+    if size != "complete":
+        return _write(manifest, members, to)
+    with workspace(catalog.settings.cache, "wheels") as folder:
+        wheels.collect(plan, folder, members, catalog.settings, reporter)
+        return _write(manifest, members, to)
 
 
 def used_components(plan: Plan, catalog: Catalog) -> list[Component]:

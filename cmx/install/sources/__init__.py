@@ -50,7 +50,7 @@ def fetch(
     wrong, HashMismatch, Unavailable (no network, or offline and not in the store), StoreError.
     """
     kind = _kind(source, folder)
-    if given and not kind.held(source, store) and (found := given.fetched(source)) is not None:
+    if given and (found := stored(source, store=store, folder=folder) or given.fetched(source)) is not None:
         return found
     return kind.fetch(source, Fetching(store, folder, offline, reporter or Reporter()))
 

@@ -1,0 +1,93 @@
+"""What is said of a run beside what a solution's maker had; what is asked for before anything of it is run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from solutions import forged, small_archive, small_result
+
+from cmx.errors import StoreError, UsageError
+from cmx.install import Given
+from cmx.settings import Settings
+from cmx.signing.keys import Keyring
+from cmx.solution import Archive, sign
+from cmx.solution.archive import write_signed
+from cmx.solution.contents import expected_result, lock
+from cmx.solution.installing import Installed, folder_of, opened, require_trust
+from cmx.solution.running import Validation, plan_for, validated_against, walls
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    """A small solution, unpacked."""
+    archive, settings = small_archive(tmp_path), Settings(tmp_path / "home")
+    archive.unpack(folder_of(archive, settings))
+    return opened(archive, lock(archive, "linux-x86_64"), folder_of(archive, settings), settings)
+
+
+def validation(installed: Installed, **changed: object) -> Validation:
+    """Of a result that differs from the expected one."""
+    plan = installed.plan.document()
+    result = small_result(installed.catalog, **{"id": "aa3f91c200000000", "plan": plan, **changed})
+    return validated_against(installed, result)
+
+
+def test_the_same_answers_by_the_same_lock_pass_whatever_the_speed(installed: Installed) -> None:
+    found = validation(installed)
+    assert (found.passed, found.same_lock) == (True, True)
+    assert found.speed and found.speed.ratio.low is None  # one launch there, one here: no interval is claimed
+    assert [(each.name, each.tolerance, each.within) for each in found.accuracies]
+
+
+def test_an_accuracy_outside_its_tolerance_does_not(installed: Installed) -> None:
+    expected = expected_result(installed.archive)
+    worse = {**expected.accuracy, "top_1": expected.accuracy["top_1"] - 0.06}
+    found = validation(installed)
+    [top_1] = [each for each in found.accuracies if each.name == "top_1"]
+    assert not replace(top_1, found=worse["top_1"]).within and not replace(top_1, found=None).within
+    assert replace(top_1, found=top_1.expected - 0.05).within and replace(top_1, found=top_1.expected + 0.05).within
+    assert not replace(found, accuracies=(replace(top_1, found=worse["top_1"]),)).passed
+
+
+def test_other_packages_do_not_pass(installed: Installed) -> None:
+    main = installed.plan.environments["main"]
+    other = replace(installed.plan, environments={"main": replace(main, python="3.12.1")})
+    assert not validation(installed, plan=other.document()).passed
+
+
+def test_the_lock_is_carried_out_as_it_is_and_settings_are_laid_over_it(installed: Installed) -> None:
+    assert plan_for(installed, "benchmark", {}) == installed.plan
+    with pytest.raises(UsageError, match="has no step for action 'fly'"):
+        plan_for(installed, "fly", {})
+
+
+def test_an_unsigned_archive_is_only_run_where_that_is_allowed(installed: Installed, settings: Settings) -> None:
+    with pytest.raises(UsageError, match=r"flow.cmx.zip is unsigned: nobody vouches for it") as caught:
+        require_trust(installed.archive, settings, allowed=False)
+    assert "--dry-run shows what it would do, and --allow-untrusted does it" in caught.value.hint
+    assert not require_trust(installed.archive, settings, allowed=True).trusted
+
+
+def test_one_that_a_trusted_key_signed_is_run_and_one_that_was_changed_since_never(
+    tmp_path: Path, settings: Settings
+) -> None:
+    Keyring(settings).new("me")
+    archive, _ = sign(small_archive(tmp_path), "me", settings, tmp_path / "signed.cmx.zip")
+    assert require_trust(archive, settings, allowed=False).trusted
+    changed = forged(tmp_path / "flow.cmx.zip", {}, description="another")
+    write_signed(Archive.open(changed), archive.signature or b"", changed)
+    with pytest.raises(StoreError, match="bad signature"):
+        require_trust(Archive.open(changed), settings, allowed=True)
+
+
+def test_the_network_is_not_granted_unasked(settings: Settings) -> None:
+    with pytest.raises(UsageError, match="--allow-network: the solution asks for no network"):
+        walls(settings, False, network=True, isolated=True)
+    assert walls(settings, False, network=False, isolated=False) is None
+
+
+def test_what_is_installed_finds_components_in_its_own_folder_alone(installed: Installed) -> None:
+    assert installed.given == Given(installed.given.data)
+    assert {entry.file.is_relative_to(installed.folder) for entry in installed.catalog.entries()} == {True}
