@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx.component import Component, Model, Workflow
-from cmx.errors import ComponentInvalid, UsageError
+from cmx.errors import CmxError, ComponentInvalid, UsageError
 from cmx.host import Field
 from cmx.own_files import own_files
 from cmx.reference import Reference
@@ -231,8 +231,15 @@ def _host(result: Result) -> dict[str, str | int | float]:
 
 
 def _write(manifest: Manifest, members: Mapping[str, Member], to: Path | None) -> Archive:
-    """Write it, and read it as anybody will."""
+    """Write it, and read it as anybody will. Raises UsageError where something that is no archive would be lost."""
     place = to or Path()
     file = place / manifest.file_name if place.is_dir() else place
+    if file.exists():
+        try:
+            Archive.open(file)
+        except CmxError as error:
+            raise UsageError(
+                f"{file} is there already, and no archive of cmx", hint="name another file: --output"
+            ) from error
     write(manifest, members, file)
     return Archive.open(file)
