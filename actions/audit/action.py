@@ -20,6 +20,7 @@ _WARM_UP = 3
 def audit(
     context: Context,
     *,
+    engine: str = "loadgen",
     test: str = "all",
     queries: int | None = None,
     samples: int = 50,
@@ -28,7 +29,7 @@ def audit(
     threads: int = 1,
 ) -> Outcome:
     """What each audit found, under ``audits``. A system that is caught is a finding, not an error."""
-    runs = _Runs(context, threads)
+    runs = _Runs(context, {"engine": engine, "threads": threads})
     found: dict[str, Finding] = {}
     if test in ("all", "TEST01"):
         found["TEST01"] = _same_answers(context, runs, queries)
@@ -51,17 +52,17 @@ def audit(
 class _Runs:
     """Load tests, each in a process of its own: nothing that a system remembers goes from one to the next."""
 
-    def __init__(self, context: Context, threads: int) -> None:
+    def __init__(self, context: Context, alike: dict[str, Any]) -> None:
         self.last: Any = {}
         self._context = context
-        self._threads = threads
+        self._alike = alike
         self._count = 0
 
     def __call__(self, mode: str, *, queries: int, ask: str = "any", place: int = 0) -> Any:
         """One load test; its metrics are those of ``one_run``."""
         self._count += 1
         name = f"{self._count:02}-{mode}-{ask}"
-        parameters = {"mode": mode, "queries": queries, "ask": ask, "place": place, "threads": self._threads}
+        parameters = {"mode": mode, "queries": queries, "ask": ask, "place": place, **self._alike}
         folder = self._context.output / name
         self.last = in_fresh_process(self._context, f"{__file__}:one_run", "action/audit==1.0.0", parameters, folder)
         self.last = {**self.last, "folder": folder}
@@ -89,7 +90,7 @@ def _round(runs: _Runs, samples: int) -> Pair:
     return Pair(unique["latencies"], same["latencies"], middle)
 
 
-def one_run(context: Context, *, mode: str, queries: int, ask: str, place: int, threads: int) -> Outcome:
+def one_run(context: Context, *, engine: str, mode: str, queries: int, ask: str, place: int, threads: int) -> Outcome:
     """One load test, in the process that ``audit`` starts for it; ``ask`` is for any, unique or the same samples.
 
     ``asked`` are the samples in the order of the queries, ``loaded`` those in memory, in LoadGen's order.
@@ -119,7 +120,7 @@ def one_run(context: Context, *, mode: str, queries: int, ask: str, place: int, 
     if mode == "performance":
         samples.load([0])
         sut.warm_up(0, _WARM_UP)
-    report = open_engine()(watched, watched, settings, context.output, context.progress)
+    report = open_engine(engine)(watched, watched, settings, context.output, context.progress)
     metrics = {
         "asked": watched.asked,
         "loaded": watched.loaded,

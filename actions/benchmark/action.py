@@ -21,6 +21,7 @@ _FASTER_SAMPLES = 1.2
 def benchmark(
     context: Context,
     *,
+    engine: str = "loadgen",
     scenario: str = "single-stream",
     mode: str = "performance",
     batch_size: int = 1,
@@ -44,7 +45,7 @@ def benchmark(
     common = {"scenario": scenario, "mode": mode, "threads": threads, "batch_size": batch_size}
     task = model_task(context, predictor)
     if mode == "accuracy":
-        return _accuracy(context, predictor, task, common)
+        return _accuracy(context, predictor, task, common, engine)
     samples = Samples(task, performance_sample_count)
     sut = Sut(predictor, task, samples, batch_size)
     samples.load([0])
@@ -60,7 +61,7 @@ def benchmark(
         **_expectations(expected_latency, offline_expected_qps, min(times) / batch_size),
         **seeds(context.seed),
     )
-    report = open_engine()(sut, samples, settings, context.output, context.progress)
+    report = open_engine(engine)(sut, samples, settings, context.output, context.progress)
     context.progress.finish(report.samples, report.samples)
     metrics = {
         **common,
@@ -115,11 +116,11 @@ def _metrics(context: Context, report: Report, predictor: Predictor) -> dict[str
     }
 
 
-def _accuracy(context: Context, predictor: Predictor, task: Task, common: dict[str, Any]) -> Outcome:
+def _accuracy(context: Context, predictor: Predictor, task: Task, common: dict[str, Any], engine: str) -> Outcome:
     """The same scenario in LoadGen's accuracy mode: every sample once, and no verdict on speed."""
     scenario, batch_size = common["scenario"], common["batch_size"]
     report, score = measure_accuracy(
-        context, predictor, task, batch_size=batch_size, scenario=scenario, metric=task.metrics[0]
+        context, predictor, task, batch_size=batch_size, scenario=scenario, metric=task.metrics[0], engine=engine
     )
     metrics = {**common, **_metrics(context, report, predictor), **score.document()}
     return Outcome(f"{scenario}, accuracy of {score.total} samples", metrics, files=report.files)

@@ -10,6 +10,7 @@ from cmx.worker.inference import describe_predictor, measure_accuracy, model_pre
 def validate(
     context: Context,
     *,
+    engine: str = "loadgen",
     metric: str | None = None,
     at_least: float | None = None,
     tolerance: float | None = None,
@@ -25,7 +26,7 @@ def validate(
     metric = metric or task.metrics[0]
     task.check_metric(metric)
     bar = _bar(context, metric, at_least, tolerance)
-    report, score = measure_accuracy(context, predictor, task, batch_size=batch_size, metric=metric)
+    report, score = measure_accuracy(context, predictor, task, batch_size=batch_size, metric=metric, engine=engine)
     value = score.accuracy[metric]
     passed = reaches(value, bar.at_least)
     counted = {"correct": score.correct[metric]} if metric in score.correct else {}

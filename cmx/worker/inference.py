@@ -142,7 +142,14 @@ def _check_batch(predictor: Predictor, batch_size: int) -> bool:
 
 
 def measure_accuracy(
-    context: Context, predictor: Predictor, task: Task, *, batch_size: int, scenario: str = "offline", metric: str
+    context: Context,
+    predictor: Predictor,
+    task: Task,
+    *,
+    batch_size: int,
+    scenario: str = "offline",
+    metric: str,
+    engine: str,
 ) -> tuple[Report, Score]:
     """Answer the whole dataset in LoadGen's accuracy mode, and score the answers: ``metric``, and what there is else.
 
@@ -152,7 +159,7 @@ def measure_accuracy(
     samples = Samples(task)
     sut = Sut(predictor, task, samples, batch_size, answering=True)
     settings = Settings(scenario=scenario, mode="accuracy", **seeds(context.seed))
-    report = open_engine()(sut, samples, settings, context.output, context.progress)
+    report = open_engine(engine)(sut, samples, settings, context.output, context.progress)
     missing = [index for index in range(len(task)) if index not in report.answers]
     if missing:
         raise ValueError(f"{len(missing)} of {len(task)} samples have no answer")
