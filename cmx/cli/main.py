@@ -97,5 +97,6 @@ def entry() -> NoReturn:
             # A closed descriptor would be given to the next file that is opened, and then to a child as its stdin;
             # and Python has no stream for one, which whoever writes would have to know.
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # Not by raising SIGINT, which is ignored where a shell started us in the background.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())
