@@ -197,7 +197,7 @@ def invalid(
 ) -> ComponentInvalid:
     """The error for a field of a file: "FILE:LINE: field: message"; ``text`` is the YAML, for the line number."""
     where = f"{source}:{line_of(text, path)}" if text else str(source)
-    field = ".".join(str(part) for part in path)
+    field = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in ".".join(map(str, path)))
     return ComponentInvalid(f"{where}: {field}: {message}" if field else f"{where}: {message}", hint=hint)
 
 

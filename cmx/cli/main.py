@@ -30,6 +30,7 @@ VERBS = {
     "store": "list, verify or clean up what cmx keeps on disk",
     "solution": "pack a result into an archive that others reproduce, and verify archives",
     "result": "list, show, compare, plot, export or import results",
+    "mlperf": "write results as a tree of MLPerf Inference, and check one",
     "access": "JSON in, JSON out",
     "doctor": "look for what is wrong with this installation",
 }

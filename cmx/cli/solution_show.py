@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
 from cmx.files import readable
+from cmx.repository import Catalog
 
 if TYPE_CHECKING:
     from cmx.solution import Manifest
@@ -24,13 +25,22 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> Answer:
     """The manifest."""
-    from cmx.solution import Archive, verdict
+    from cmx.solution import Archive, impostors, verdict
 
     archive = Archive.open(Path(arguments.archive))
     signature = verdict(archive)
-    document = {"manifest": archive.manifest.document(), "digest": archive.digest, "signature": signature.document()}
+    others = {each.reference: each for each in impostors(archive, Catalog.default())}
+    document = {
+        "manifest": archive.manifest.document(),
+        "digest": archive.digest,
+        "signature": signature.document(),
+        "impostors": [each._asdict() for each in others.values()],
+    }
     lines = [described(archive.manifest), "", "COMPONENTS"]
-    lines += [f"  {each.reference}" for each in archive.manifest.components]
+    for each in archive.manifest.components:
+        other = others.get(each.reference)
+        note = f"   not that of the repository {other.repository!r}: {other.how}" if other else ""
+        lines.append(f"  {each.reference}{note}")
     lines += ["", f"signature   {signature.text}", f"digest      {archive.digest}"]
     return Answer(document, "\n".join(lines))
 
@@ -48,9 +58,14 @@ def described(manifest: Manifest) -> str:
         "set": "   ".join(f"{key}={value}" for key, value in manifest.inputs["parameters"].items()),
         "uses": "   ".join(f"{role}={reference}" for role, reference in manifest.inputs["use"].items()),
     }
-    lines = [f"{manifest.name} {manifest.version}   {manifest.description}", ""]
-    lines += [f"{name:<11} {value}" for name, value in facts.items() if value]
+    lines = [f"{manifest.name} {manifest.version}   {_indented(manifest.description)}", ""]
+    lines += [f"{name:<11} {_indented(value)}" for name, value in facts.items() if value]
     return "\n".join(lines + _expected(manifest))
+
+
+def _indented(text: str) -> str:
+    """A text of several lines that looks like one fact: no line of it may pass for another."""
+    return ("\n" + " " * 12).join(text.splitlines())
 
 
 def _expected(manifest: Manifest) -> list[str]:

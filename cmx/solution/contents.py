@@ -22,7 +22,7 @@ from cmx.schema import validate
 from cmx.settings import Settings
 from cmx.solution import data, wheels
 from cmx.solution.archive import Archive
-from cmx.solution.manifest import Manifest
+from cmx.solution.manifest import Manifest, check_visible
 from cmx.solution.packing import RESULT, measured_metrics
 from cmx.solution.portable import portable, target_of
 
@@ -68,6 +68,7 @@ def lock(archive: Archive, target: str) -> Plan:
             hint=f"cmx solution retarget {archive.path.name} --platform {target}",
         )
     source, document = f"{archive.path.name}: {locks[target]}", archive.document(locks[target])
+    check_visible(document, source)
     validate(document, "plan", source=source)
     plan = Plan.from_document(document)
     missing = next((name for name in ("os", "architecture") if not isinstance(plan.host.get(name), str)), "")
@@ -180,7 +181,16 @@ def expected_result(archive: Archive) -> Result:
         raise UsageError(f"{archive.path.name} expects nothing", hint="it was packed from a workflow or a plan")
     document, source = archive.document(RESULT), f"{archive.path.name}: {RESULT}"
     validate(document, "result", source=source)
-    record = Result.from_document(document)
+    try:
+        record = Result.from_document(document)
+        measured_metrics(record)
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:  # metrics are an action's own: no schema has them
+        raise ComponentInvalid(f"{source}: its metrics are not those of a run: {error}", hint=_FORGED) from error
     if record.key != document["key"]:
         raise StoreError(f"{source}: key is {document['key']}, expected {record.key}", hint=_FORGED)
     return record
@@ -193,6 +203,7 @@ def named(folder: Path, name: str) -> Iterator[None]:
         yield
     except CmxError as error:
         message = error.message.replace(f"{folder}/", "").replace(str(folder), name)
+        error.hint = error.hint.replace(f"{folder}/", "")
         error.message = message if message.startswith(f"{name}: ") else f"{name}: {message}"
         error.args = (error.message,)
         raise

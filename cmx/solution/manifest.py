@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ MANIFEST = "manifest.json"
 SIGNATURE = "signature.dsse.json"
 MAX_BYTES = 16 << 20
 """The longest manifest, or other document of an archive, that is read."""
+
+_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class Manifest:
                 f"{source}: schema: {version} is newer than the {SCHEMA} that this cmx reads",
                 hint="install a newer cmx: python -m pip install --upgrade cmx-bench",
             )
+        check_visible(document, source)
         validate(document, "solution", source=source)
         if canonical(document) != raw:
             raise StoreError(f"{source}: is not written as cmx writes it", hint=AGAIN)
@@ -142,12 +146,42 @@ def parse(raw: bytes, source: str) -> dict[str, Any]:
     """The JSON object in these bytes. Raises StoreError for what is none, or means two things (repeated keys, NaN)."""
     try:
         document = json.loads(raw.decode(), object_pairs_hook=_unique)
+        if _deeper(document, _MAX_DEPTH):
+            raise ValueError(f"more than {_MAX_DEPTH} levels deep")
         canonical(document)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{source}: is not JSON: {_short(error)}", hint=AGAIN) from None
     if not isinstance(document, dict):
         raise StoreError(f"{source}: is not a JSON object", hint=AGAIN)
     return document
+
+
+def check_visible(document: Mapping[str, Any], source: str) -> None:
+    """Raise ComponentInvalid for a text that would do something to a terminal when it is shown, or hide in it."""
+    for place, text in _texts(document, ""):
+        if any(unicodedata.category(letter) in ("Cc", "Cf", "Co", "Cs") and letter not in "\n\t" for letter in text):
+            raise ComponentInvalid(
+                f"{source}: {place}: {json.dumps(text)[:80]} holds characters that cannot be seen",
+                hint="leave control characters and marks of direction out",
+            )
+
+
+def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Every text of a document, keys among them, and where it stands."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield f"a key of {place}" if place else "a key", key
+            yield from _texts(each, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _texts(each, f"{place}.{index}")
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_deeper(each, levels - 1) for each in inner if isinstance(each, dict | list))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

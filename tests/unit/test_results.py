@@ -66,6 +66,10 @@ def test_numbers_without_proof_are_not_valid_and_the_reason_is_kept(steps: tuple
     assert reason in "; ".join(result.reasons)
 
 
+def test_a_benchmark_in_accuracy_mode_is_judged_by_the_step_that_knows_what_is_enough() -> None:
+    assert make(timed(accuracy={"top_1": 0.9}), checked()).reasons == ()
+
+
 def test_a_run_whose_numbers_are_not_valid_did_not_fail() -> None:
     assert make(timed()).status == "ok"
 

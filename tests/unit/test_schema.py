@@ -180,3 +180,9 @@ def test_each_schema_is_one_of_draft_2020_12_and_is_named_after_its_file(file: P
     jsonschema.Draft202012Validator.check_schema(document)
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert document["$id"] == file.name
+
+
+def test_a_key_that_would_clear_the_screen_is_named_without_doing_so() -> None:
+    with pytest.raises(ComponentInvalid) as caught:
+        validate({"schema": 1, "name": "zoo", "\x1b[2J": 1}, "repo", source="repo.yaml")
+    assert caught.value.message == r"repo.yaml: \x1b[2J: unknown key '\x1b[2J'"

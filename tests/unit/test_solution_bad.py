@@ -266,11 +266,21 @@ BAD: dict[str, tuple[Forge, str]] = {
         manifest_text(lambda text: text.replace('"citation": ""', '"citation": "\\ud800"')),
         "manifest.json: is not JSON: 'utf-8' codec",
     ),
+    "a text that clears the screen": (
+        manifest(description="\x1b[2J"),
+        r'manifest.json: description: "\\u001b\[2J" holds characters that cannot be seen',
+    ),
+    "a text that runs backwards": (manifest(license="MIT\u202e"), "manifest.json: license: .*cannot be seen"),
     "a key twice": (manifest_text(lambda text: text.replace("{", '{"name": "a",', 1)), "a key is there twice"),
     "no number": (manifest_text(lambda text: text.replace("66.8", "NaN")), "manifest.json: is not JSON"),
     "endless number": (manifest_text(lambda text: text.replace("66.8", "1e999")), "manifest.json: is not JSON"),
     "very long number": (manifest_text(lambda text: text.replace("66.8", "9" * 5000)), "manifest.json: is not JSON"),
     "very deep": (manifest_text(lambda _: "[" * 100_000), "manifest.json: is not JSON"),
+    "rather deep": (
+        manifest_text(lambda text: text.replace("{}", "[" * 300 + "]" * 300, 1)),
+        "manifest.json: is not JSON: more than 64 levels deep",
+    ),
+    "a key that clears the screen": (manifest(**{"\x1b[2J": 1}), r"manifest.json: a key: .* cannot be seen"),
     "written otherwise": (manifest_text(lambda text: text + " "), "is not written as cmx writes it"),
     "first member is another": (with_members(lambda members: dict(sorted(members.items()))), "does not begin with"),
     "no members": (with_members(lambda _: {}), "does not begin with manifest.json"),
@@ -346,6 +356,10 @@ BAD: dict[str, tuple[Forge, str]] = {
         lock_changed(lambda plan: plan["steps"][0]["parameters"].update(input="/home/you/.ssh/id_rsa")),
         "steps.0.parameters.input is a path of this machine: /home/you/.ssh/id_rsa",
     ),
+    "plan that clears the screen": (
+        lock_changed(lambda plan: plan.update(workflow="\x1b[2J")),
+        f"{LOCK}: workflow: .* holds characters that cannot be seen",
+    ),
     "plan with another request": (
         lock_changed(lambda plan: plan["request"].update(seed=4)),
         f"{LOCK}: request: is not what the manifest has as inputs",
@@ -367,6 +381,10 @@ BAD: dict[str, tuple[Forge, str]] = {
         f"{LOCK}: pins: there is no variant 'none'",
     ),
     "no record": (member("expected/result.json", b"{}\n"), "expected/result.json: .*missing"),
+    "a record of no run": (
+        lambda path: forged(path, {"expected/result.json": with_latency(path, "1 ms")}),
+        "expected/result.json: its metrics are not those of a run",
+    ),
     "a record of another workflow": (
         lambda path: forged(path, {"expected/result.json": other_record(path)}),
         "expected/result.json: is of workflow/other==1.0.0, not of workflow/flow==1.0.0",
@@ -388,6 +406,14 @@ def zipped_twice(path: Path) -> None:
     other = MODEL.replace("net/model", "net/ledom").encode()
     raw = forged(path, {other.decode(): b"x"}).read_bytes()
     path.write_bytes(raw.replace(other, MODEL.encode()))
+
+
+def with_latency(path: Path, latency: Any) -> bytes:
+    """The record, with something else for the latencies of its benchmark."""
+    record = json.loads(contents(path)["expected/result.json"])
+    record["statistics"] = None
+    record["steps"][0]["outcome"]["metrics"]["latency"] = latency
+    return canonical(record)
 
 
 def other_record(path: Path) -> bytes:
@@ -442,6 +468,16 @@ def test_a_component_of_ours_replaced_by_one_with_the_same_name_is_named(
     found = impostors(Archive.open(path), Catalog([Repository.open(tmp_path / "ours/zoo")], Settings(tmp_path / "h")))
     assert [each.reference for each in found] == ["action/benchmark==1.0.0", "model/net==1.0.0"]
     assert "its uid is a" in found[1].how
+
+
+def test_no_line_of_a_text_passes_for_another_fact(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cmx.repository.catalog.builtin_repository", lambda: tmp_path / "zoo")
+    made = small_archive(tmp_path, citation="a book\nsignature   trusted", description="good\nsignature   trusted")
+    assert main(["solution", "show", str(made.path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("signature")] == ["signature   unsigned: nobody vouches for it"]
 
 
 def test_a_full_list_of_members_is_not_read(archive: Path) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections import Counter
@@ -25,7 +26,7 @@ from cmx.settings import Settings
 from cmx.solution import Archive, check, differences, impostors, verdict
 from cmx.solution.contents import expected_result, lock
 
-COUNT = int(os.environ.get("CMX_FUZZ", "160"))
+COUNT = int(os.environ.get("CMX_FUZZ", "120"))
 SEED = int(os.environ.get("CMX_FUZZ_SEED", "5"))
 _STARTS = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.fork", "ctypes.dlopen")
 _WRITES = {"os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.remove", "os.rmdir"}
@@ -94,7 +95,8 @@ def look(mutant: Mutant, folder: Path, good: Archive, catalog: Catalog) -> str:
     except CmxError as error:
         assert error.message, mutant.how
         assert error.exit_code in (1, 2, 3), error
-        error.message.encode()  # printable: no half characters
+        error.message.encode()  # no half characters
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", error.message), repr(error.message)
         assert len(error.message) < 20_000
         return type(error).__name__
     return "accepted"
