@@ -226,7 +226,7 @@ def model(cache: Path) -> Document:
 
 def photos(count: int = 20) -> Document:
     """The dataset's role: all of its photos, or the first few."""
-    document = component("datasets", "imagenet-photos")
+    document = {**component("datasets", "imagenet-photos"), "samples": count}
     folder = packaged(document["source"]) / Path(document["source"]["members"]).parent
     chosen = folder.parent / f"photos-{count}"
     if not chosen.is_dir():
