@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from cmx.worker import ActionError, Context, Outcome, latency
 from cmx.worker.accuracy import no_accuracy
-from cmx.worker.inference import Samples, Sut, describe_predictor, measure_accuracy, model_predictor, model_task
-from cmx.worker.loadgen import Report, Settings, open_engine, seeds
-from cmx.worker.predictors import Predictor
+from cmx.worker.inference import System, describe_predictor, score_answers
+from cmx.worker.loadgen import Engine, Report, Settings, conf, open_engine
+from cmx.worker.loadgen.parameters import settings as load_settings
 from cmx.worker.stages import stage_times
-from cmx.worker.tasks import Task
 
-# LoadGen prepares queries before it starts, by the latency it expects. Too many cost a little memory; too few end
-# the run early and make it invalid, so the warm-up's best time is taken for slower than the best to come.
-_FASTER_QUERIES = 2.0
-_FASTER_SAMPLES = 1.2
+from .expectations import Expected, defaults
+from .peak import find_peak
+
+USER_CONF = "user.conf"
 
 
 def benchmark(
@@ -25,80 +25,87 @@ def benchmark(
     scenario: str = "single-stream",
     mode: str = "performance",
     batch_size: int = 1,
-    duration: float = 10,
-    max_duration: float | None = None,
-    min_query_count: int = 100,
-    max_query_count: int | None = None,
-    expected_latency: float | None = None,
-    offline_expected_qps: float | None = None,
-    latency_percentile: float = 0.9,
+    batch_timeout: float = 0.002,
+    workers: int = 1,
     performance_sample_count: int | None = None,
     warm_up: int = 10,
     threads: int = 1,
+    **load: Any,
 ) -> Outcome:
-    """Drive the model with LoadGen; metrics as the terminal's table and the record need them."""
+    """Drive the model with a load generator; metrics as the terminal's table and the record need them.
+
+    ``load`` are the parameters of the load generator (``cmx.worker.loadgen.parameters``).
+    """
+    _refuse(scenario, mode, batch_size, workers)
+    given = load_settings(scenario, mode, load, {})
+    system = System(
+        context,
+        scenario=scenario,
+        threads=threads,
+        batch_size=batch_size,
+        batch_timeout=batch_timeout,
+        workers=workers,
+        performance_sample_count=performance_sample_count,
+        answering=given.answers,
+    )
+    times = system.warm_up(warm_up)
+    expected = Expected(min(times), max(times), batch_size, workers)
+    settings = load_settings(scenario, mode, load, defaults(given, _configured(given), expected, context.seed))
+    report, settings, found = _driven(context, system, settings, open_engine(engine))
+    context.progress.finish(report.samples, report.samples)
+    metrics = {
+        "scenario": scenario,
+        "mode": mode,
+        "threads": threads,
+        "batch_size": batch_size,
+        "workers": workers,
+        **_metrics(context, report, system, scenario),
+        **found,
+        "load": _load(report, scenario, workers),
+        "warm_up": {"queries": warm_up, "latencies": times},
+        **_scored(system, report, mode),
+    }
+    if mode != "accuracy":
+        metrics["stages"] = stage_times(system.task, system.workers[0], batch_size)
+    metrics.update(_remarked(context, report, settings, given, found))
+    return Outcome(_summary(report, scenario, mode), metrics, files=_kept(context, report, settings, scenario))
+
+
+def _refuse(scenario: str, mode: str, batch_size: int, workers: int) -> None:
+    """Raise ActionError for what does not go together."""
     if scenario == "single-stream" and batch_size != 1:
         raise ActionError(
             f"single-stream asks for one sample at a time, batch-size is {batch_size}", "--set scenario=offline"
         )
-    predictor = model_predictor(context, threads=threads)
-    common = {"scenario": scenario, "mode": mode, "threads": threads, "batch_size": batch_size}
-    task = model_task(context, predictor)
-    if mode == "accuracy":
-        return _accuracy(context, predictor, task, common, engine)
-    samples = Samples(task, performance_sample_count)
-    sut = Sut(predictor, task, samples, batch_size)
-    samples.load([0])
-    times = sut.warm_up(0, warm_up)
-    settings = Settings(
-        scenario=scenario,
-        mode=mode,
-        min_duration_ms=_milliseconds(duration),
-        max_duration_ms=_milliseconds(max_duration),
-        min_query_count=min_query_count,
-        max_query_count=max_query_count,
-        single_stream_target_latency_percentile=latency_percentile,
-        **_expectations(expected_latency, offline_expected_qps, min(times) / batch_size),
-        **seeds(context.seed),
-    )
-    report = open_engine(engine)(sut, samples, settings, context.output, context.progress)
-    context.progress.finish(report.samples, report.samples)
-    metrics = {
-        **common,
-        **_metrics(context, report, predictor),
-        "warm_up": {"queries": warm_up, "latencies": times},
-        "stages": stage_times(task, sut, batch_size),
-        **_unchecked(context),
-    }
-    return Outcome(_summary(report, scenario), metrics, files=[*report.files, _keep(context, report, scenario)])
+    if scenario == "single-stream" and workers != 1:
+        raise ActionError(f"single-stream asks for one sample at a time, workers is {workers}", "--set scenario=server")
+    if mode == "find-peak" and scenario != "server":
+        raise ActionError(f"find-peak is for servers, and scenario is {scenario}", "--set scenario=server")
 
 
-def _unchecked(context: Context) -> dict[str, Any]:
-    """Why nobody checks the answers, where the model's component says that they mean nothing."""
-    reason = no_accuracy(context.role("model").get("reference") or {})
-    return {"no_accuracy": reason, "notes": [f"{reason}: no accuracy"]} if reason else {}
+def _configured(given: Settings) -> dict[str, Any]:
+    """The fields that a user.conf sets, of those that the user has not set."""
+    if not given.user_conf:
+        return {}
+    return conf.read(Path(given.user_conf), given.mlperf_model or "*", given.scenario)
 
 
-def _expectations(latency_s: float | None, qps: float | None, best_ns: float) -> dict[str, Any]:
-    """What LoadGen is told to expect: what the user says, or the best of the warm-up and a margin."""
-    return {
-        "single_stream_expected_latency_ns": max(1, round(latency_s * 1e9 if latency_s else best_ns / _FASTER_QUERIES)),
-        "offline_expected_qps": qps or 1e9 / max(best_ns, 1) * _FASTER_SAMPLES,
-    }
+def _driven(
+    context: Context, system: System, settings: Settings, engine: Engine
+) -> tuple[Report, Settings, dict[str, Any]]:
+    """The run that counts, with what settings, and what else there is to say of how it was found."""
+
+    def measure(settings: Settings, output: Path) -> Report:
+        output.mkdir(exist_ok=True)
+        return engine(system.sut, system.samples, settings, output, context.progress)
+
+    if settings.mode == "find-peak":
+        return find_peak(measure, settings, context.output)
+    return measure(settings, context.output), settings, {}
 
 
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
-
-
-def _keep(context: Context, report: Report, scenario: str) -> str:
-    """Save the raw times: latencies, or in offline, where all samples are asked for at once, when each was done."""
-    name = "completions.npy" if scenario == "offline" else "latencies.npy"
-    latency.save(report.latencies, context.output / name)
-    return name
-
-
-def _metrics(context: Context, report: Report, predictor: Predictor) -> dict[str, Any]:
+def _metrics(context: Context, report: Report, system: System, scenario: str) -> dict[str, Any]:
+    predictor = system.predictors[0]
     return {
         "engine": report.engine,
         "engine_version": report.version,
@@ -107,25 +114,84 @@ def _metrics(context: Context, report: Report, predictor: Predictor) -> dict[str
         "invalid_reasons": list(report.invalid_reasons),
         "queries": report.queries,
         "samples": report.samples,
-        "latency": None if report.queries < report.samples else latency.summarise(report.latencies),
+        "latency": None if scenario == "offline" else latency.summarise(report.latencies),
         "throughput": report.throughput,
         "load_ns": predictor.load_ns,
         "loadgen": dict(report.summary),
         "settings": dict(report.settings),
         "predictor": describe_predictor(context, predictor),
+        **({"mean_batch": sum(system.batches) / len(system.batches)} if system.batches else {}),
+        **_tokens(report),
     }
 
 
-def _accuracy(context: Context, predictor: Predictor, task: Task, common: dict[str, Any], engine: str) -> Outcome:
-    """The same scenario in LoadGen's accuracy mode: every sample once, and no verdict on speed."""
-    scenario, batch_size = common["scenario"], common["batch_size"]
-    report, score = measure_accuracy(
-        context, predictor, task, batch_size=batch_size, scenario=scenario, metric=task.metrics[0], engine=engine
-    )
-    metrics = {**common, **_metrics(context, report, predictor), **score.document()}
-    return Outcome(f"{scenario}, accuracy of {score.total} samples", metrics, files=report.files)
+def _tokens(report: Report) -> dict[str, Any]:
+    """The times to the first token and per token after it, where the model generates."""
+    if not report.first_tokens:
+        return {}
+    pairs = zip(report.latencies, report.first_tokens, report.tokens)
+    each = [(last - first) // (count - 1) for last, first, count in pairs if count > 1]
+    return {
+        "first_token": latency.summarise(report.first_tokens),
+        "per_token": latency.summarise(each) if each else None,
+        "tokens": sum(report.tokens),
+    }
 
 
-def _summary(report: Report, scenario: str) -> str:
+def _load(report: Report, scenario: str, workers: int) -> str:
+    """What of the load must be equal for results to be compared; "" where it is what every run has."""
+    said = [f"workers {workers}"] if workers > 1 else []
+    if scenario == "server":
+        said.append(f"target-qps {report.settings.get('target_qps', 0):g}")
+    if scenario == "multi-stream":
+        said.append(f"samples-per-query {report.settings.get('samples_per_query')}")
+    return ", ".join(said)
+
+
+def _scored(system: System, report: Report, mode: str) -> dict[str, Any]:
+    """How good the answers are, where the whole dataset was answered."""
+    if mode not in ("accuracy", "submission"):
+        return {}
+    return dict(score_answers(system.task, report, system.task.metrics[0]).document())
+
+
+def _remarked(
+    context: Context, report: Report, settings: Settings, given: Settings, found: dict[str, Any]
+) -> dict[str, Any]:
+    """Sentences for whoever reads the result; and why nobody checks the answers, where they mean nothing."""
+    notes = list(found.get("notes", ()))
+    if settings.scenario == "server" and settings.mode != "accuracy":
+        notes += _server_notes(report, settings, given)
+    reason = no_accuracy(context.role("model").get("reference") or {})
+    return {
+        "notes": [*notes, *([f"{reason}: no accuracy"] if reason else [])],
+        **({"no_accuracy": reason} if reason else {}),
+    }
+
+
+def _server_notes(report: Report, settings: Settings, given: Settings) -> list[str]:
+    target, bound = report.settings.get("target_qps", 0.0), report.settings.get("target_latency_ns", 0)
+    percent = round(float(report.settings.get("target_latency_percentile", 0)) * 100, 4)
+    reached = report.summary.get(f"result_{percent:.2f}_percentile_latency_ns")
+    was = "" if reached is None else f": LoadGen's p{percent:g}, from when each was due, is {reached / 1e6:.2f} ms"
+    notes = [f"{target:g} queries/s arrived, and {percent:g} % may take {bound / 1e6:g} ms{was}"]
+    if given.server_target_qps is None and settings.mode == "performance" and not settings.user_conf:
+        notes.append("target-qps was not given, and is half of what the warm-up reached")
+    return notes
+
+
+def _kept(context: Context, report: Report, settings: Settings, scenario: str) -> list[str]:
+    """The files to keep. Raw times: latencies, or in offline, where all is asked for at once, when each was done."""
+    conf.write(settings, report.settings, context.output / USER_CONF)
+    times = "completions.npy" if scenario == "offline" else "latencies.npy"
+    latency.save(report.latencies, context.output / times)
+    searched = [f"{path.parent.name}/{path.name}" for path in sorted(context.output.glob("find-peak/mlperf_log_*"))]
+    return [*report.files, USER_CONF, times, *searched]
+
+
+def _summary(report: Report, scenario: str, mode: str) -> str:
+    if mode == "accuracy":
+        return f"{scenario}, accuracy of {report.samples} samples"
     count = f"{report.samples:,} samples" if scenario == "offline" else f"{report.queries:,} queries"
-    return f"{scenario}, {count}" + ("" if report.valid else f", INVALID: {report.invalid_reasons[0]}")
+    at = f" at {report.settings.get('target_qps', 0):g}/s" if scenario == "server" else ""
+    return f"{scenario}, {count}{at}" + ("" if report.valid else f", INVALID: {report.invalid_reasons[0]}")

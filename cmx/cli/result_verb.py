@@ -123,6 +123,8 @@ def _shown(result: Result) -> str:
         lines += ["", f"STAGES (one batch of {stages['batch_size']}, apart from the measurement)", *_stages(stages)]
     lines += ["", "PINS"] + [_pin(result, role, reference) for role, reference in result.pins.items()]
     lines += ["", "STEPS"] + [f"  {_step(step)}" for step in result.steps]
+    if logs := [line for step in result.steps if (line := _logs(step))]:
+        lines += ["", "LOGS (in the folder of the step, below the result's)", *logs]
     lines += ["", "HOST"] + [f"  {name:<18} {fact(name, field)}" for name, field in result.host.fields.items()]
     if libraries := _libraries(result):
         lines += ["", "LIBRARIES (in the worker that measured)", *libraries]
@@ -163,6 +165,12 @@ def _pin(result: Result, role: str, reference: str) -> str:
     settings = result.plan.get("pins", {}).get(role, {}).get("settings") or {}
     words = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in settings.items()]
     return f"  {role:<14} {'   '.join([reference, *words])}"
+
+
+def _logs(step: Any) -> str:
+    """The load generator's logs that a step left."""
+    names = [name for name in step.outcome.get("files") or () if "mlperf_log_" in name or name == "user.conf"]
+    return f"  {step.folder + '/':<18} {', '.join(names)}" if names else ""
 
 
 def _step(step: Any) -> str:

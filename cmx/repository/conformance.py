@@ -297,6 +297,8 @@ def _keywords(action: Action, found: ast.FunctionDef) -> Iterator[Fault]:
         for argument, node in zip(found.args.kwonlyargs, found.args.kw_defaults, strict=True)
     }
     where = f"{file}:{found.lineno}: {found.name}"
+    if found.args.kwarg:  # it hands the others on, with the defaults of component.yaml
+        declared = {key: value for key, value in declared.items() if key in written}
     for key in sorted(declared.keys() ^ written.keys()):
         side = "takes no keyword" if key in declared else "takes a keyword that component.yaml lacks:"
         yield Fault(file, f"{where} {side} {key!r}", nearest(key, written if key in declared else declared))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-_ADDED = ("arguments", "target")
+_ADDED = ("arguments", "target", "load")
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Comparability:
     """What must be equal: ``hashes`` are the sha256 of model and data by role; ``precision`` is "" when unknown.
 
     ``arguments`` are a native program's, and ``target`` is what it was compiled for where that is not the host.
+    ``load`` is what else the load generator was asked for, as in "target-qps 20": a server's latency depends on it.
     The machine, the framework and its version are what is compared, so they are not part of it.
     """
 
@@ -28,6 +29,7 @@ class Comparability:
     precision: str = ""
     arguments: str = ""
     target: str = ""
+    load: str = ""
 
     @property
     def key(self) -> str:

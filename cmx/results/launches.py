@@ -99,7 +99,7 @@ def statistics(launches: Sequence[Observed]) -> dict[str, Any] | None:
     throughput = _spread_of(summaries, lambda each: each.throughput)
     if not latency and not throughput:
         return None
-    pooled = summarise(kept).document() if kept else {}
+    pooled = summarise(kept, cut=sum(each.cut for each in summaries)).document() if kept else {}
     unsteady = [str(each.launch) for each in summaries if each.steady is False]
     found = {
         **pooled,

@@ -158,7 +158,7 @@ class Percentile:
 
 @dataclass(frozen=True)
 class Summary:
-    """What is said about one launch's latencies, in ns.
+    """What is said about one launch's latencies, in ns; ``cut`` queries more were left out as warm-up.
 
     No interval of the median: within one launch it would be far too narrow for the machine (module's docstring).
     """
@@ -168,12 +168,14 @@ class Summary:
     maximum: int
     mean: int
     percentiles: tuple[Percentile, ...]
+    cut: int = 0
 
     @property
     def cautions(self) -> tuple[str, ...]:
         """One sentence for each percentile that too few queries were made for."""
+        left = f" ({self.cut} of {self.count + self.cut} were cut as warm-up)" if self.cut else ""
         return tuple(
-            f"{each.name} of {self.count} queries is an impression: a bound on it needs {each.needed} queries"
+            f"{each.name} of {self.count} queries{left} is an impression: a bound on it needs {each.needed} queries"
             for each in self.percentiles
             if each.bound is None
         )
@@ -191,8 +193,8 @@ class Summary:
         }
 
 
-def summarise(latencies: Sequence[int], percents: Sequence[float] = PERCENTILES) -> Summary:
-    """The summary of latencies in any order. Raises ValueError when there are none."""
+def summarise(latencies: Sequence[int], percents: Sequence[float] = PERCENTILES, *, cut: int = 0) -> Summary:
+    """The summary of latencies in any order; ``cut`` others were left out. Raises ValueError when there are none."""
     if not latencies:
         raise ValueError("no values")
     ordered = sorted(latencies)
@@ -205,4 +207,5 @@ def summarise(latencies: Sequence[int], percents: Sequence[float] = PERCENTILES)
             Percentile(percent, percentile(ordered, percent), upper_bound(ordered, percent), queries_needed(percent))
             for percent in percents
         ),
+        cut=cut,
     )

@@ -111,6 +111,7 @@ def _comparability(run: Run) -> Comparability:
         precision=_precision(run),
         arguments=str(step.parameters.get("arguments") or ""),
         target=plan.request.target,
+        load=next((str(each["load"]) for each in (done.metrics for done in launches(run)) if each.get("load")), ""),
     )
 
 

@@ -13,10 +13,11 @@ from cmx.worker.loadgen import Report, Settings, open_engine, seeds
 from cmx.worker.outcome import ActionError
 from cmx.worker.predictors import Predictor, open_predictor
 from cmx.worker.process import processors
+from cmx.worker.serving import ServingSut
 from cmx.worker.tasks import Feeds, Outputs, Score, Task, open_task
 
 if TYPE_CHECKING:
-    from cmx.worker.loadgen import Complete
+    from cmx.worker.loadgen import Complete, SystemUnderTest
 
 COMPILE = "compile"
 FACTS = "facts"
@@ -141,15 +142,52 @@ def _check_batch(predictor: Predictor, batch_size: int) -> bool:
     return fixed
 
 
+class System:
+    """What a load generator drives: ``sut`` over ``samples``, with as many predictors as there are workers.
+
+    In single-stream, and with one worker where queries do not overlap, the thread that asks predicts. In server, and
+    with several workers, threads of their own do (``cmx.worker.serving``).
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        scenario: str,
+        threads: int,
+        batch_size: int = 1,
+        batch_timeout: float = 0.0,
+        workers: int = 1,
+        performance_sample_count: Optional[int] = None,
+        answering: bool = False,
+    ) -> None:
+        self.predictors = [model_predictor(context, threads=threads) for _ in range(workers)]
+        self.task = model_task(context, self.predictors[0])
+        self.samples = Samples(self.task, performance_sample_count)
+        self.workers = [Sut(each, self.task, self.samples, batch_size, answering=answering) for each in self.predictors]
+        self.batches: Optional[list[int]] = None
+        self.sut: SystemUnderTest = self.workers[0]
+        if scenario == "server" or workers > 1:
+            serving = ServingSut(self.workers, batch_size=batch_size, batch_timeout=batch_timeout)
+            self.sut, self.batches = serving, serving.batches
+
+    def warm_up(self, queries: int) -> list[int]:
+        """Each worker predicts a full batch ``queries`` times; the ns that the first took, none of them counted."""
+        self.samples.load([0])
+        times = [each.warm_up(0, queries) for each in self.workers]
+        return times[0]
+
+
+def score_answers(task: Task, report: Report, metric: str) -> Score:
+    """How good the answers of a run over the whole dataset are. Raises ValueError where any is missing."""
+    missing = [index for index in range(len(task)) if index not in report.answers]
+    if missing:
+        raise ValueError(f"{len(missing)} of {len(task)} samples have no answer")
+    return task.score(report.answers, metric)
+
+
 def measure_accuracy(
-    context: Context,
-    predictor: Predictor,
-    task: Task,
-    *,
-    batch_size: int,
-    scenario: str = "offline",
-    metric: str,
-    engine: str,
+    context: Context, predictor: Predictor, task: Task, *, batch_size: int, metric: str, engine: str
 ) -> tuple[Report, Score]:
     """Answer the whole dataset in LoadGen's accuracy mode, and score the answers: ``metric``, and what there is else.
 
@@ -158,9 +196,6 @@ def measure_accuracy(
     task.check_metric(metric)
     samples = Samples(task)
     sut = Sut(predictor, task, samples, batch_size, answering=True)
-    settings = Settings(scenario=scenario, mode="accuracy", **seeds(context.seed))
+    settings = Settings(scenario="offline", mode="accuracy", **seeds(context.seed))
     report = open_engine(engine)(sut, samples, settings, context.output, context.progress)
-    missing = [index for index in range(len(task)) if index not in report.answers]
-    if missing:
-        raise ValueError(f"{len(missing)} of {len(task)} samples have no answer")
-    return report, task.score(report.answers, metric)
+    return report, score_answers(task, report, metric)

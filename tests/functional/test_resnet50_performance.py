@@ -17,6 +17,6 @@ def test_an_architecture_is_timed_and_says_that_it_has_no_accuracy(workshop: Com
     refused = workshop("run", "validate", "image-classification", "--use", "model=light-resnet50", timeout=300, code=1)
     assert "constant weights, so there is no accuracy" in refused.error
     # Any batch, though the file was published for one of 1.
-    batch = ("--scenario", "offline", "--batch-size", "3", "--offline-expected-qps", "10")
+    batch = ("--scenario", "offline", "--batch-size", "3", "--expected-qps", "10")
     offline = workshop("run", "benchmark", "resnet50-performance", *SHORT, *batch, "--offline", timeout=300)
     assert "note: constant weights: no accuracy" in offline.out

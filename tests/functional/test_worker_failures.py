@@ -70,7 +70,8 @@ def test_too_little_memory_for_the_framework_says_so_in_two_lines(cmx: CommandLi
 
 def test_one_batch_too_large_for_single_stream_is_refused_with_the_remedy(cmx: CommandLine) -> None:
     assert told(cmx("run", "benchmark", "--batch-size", "2", code=2)) == (
-        "action/benchmark: batch-size 2 goes with scenario offline, and scenario is single-stream",
+        "action/benchmark: batch-size 2 goes with scenario offline or server or multi-stream, "
+        "and scenario is single-stream",
         "give --scenario offline, or leave out --batch-size",
     )
     assert cmx.results() == [], "refused before anything was done"

@@ -157,6 +157,8 @@ def test_a_summary_flags_the_percentiles_that_need_more_queries() -> None:
     assert (summary.count, summary.minimum, summary.maximum, summary.mean) == (100, 1, 100, 50)
     assert summary.cautions == ("p99 of 100 queries is an impression: a bound on it needs 459 queries",)
     assert summary.document()["percentiles"]["p90"] == {"value": 90, "bound": 97, "needed": 44}
+    [left] = summarise(list(range(100, 0, -1)), cut=45).cautions
+    assert left.startswith("p99 of 100 queries (45 of 145 were cut as warm-up) is an impression: ")
 
 
 def test_a_summary_of_nothing_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,7 +56,7 @@ class Task:
         self.context = context
         self.model = context.role("model")
         self.inputs = tuple(inputs)
-        self._buffers: dict[str, np.ndarray[Any, Any]] = {}
+        self._own = threading.local()
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -78,9 +79,11 @@ class Task:
 
     def _stacked(self, name: str, arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         first, count = arrays[0], len(arrays)
-        buffer = self._buffers.get(name)
+        # Of each thread its own: several predictors may be at work.
+        buffers: dict[str, np.ndarray[Any, Any]] = self._own.__dict__
+        buffer = buffers.get(name)
         if buffer is None or len(buffer) < count or buffer.shape[1:] != first.shape[1:] or buffer.dtype != first.dtype:
-            buffer = self._buffers[name] = np.empty((count, *first.shape[1:]), dtype=first.dtype)
+            buffer = buffers[name] = np.empty((count, *first.shape[1:]), dtype=first.dtype)
         return np.concatenate(arrays, out=buffer[:count])
 
     def infer(self, predict: Infer, feeds: Feeds) -> Outputs:

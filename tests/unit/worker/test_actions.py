@@ -16,6 +16,7 @@ from PIL import Image
 
 import cmx
 from cmx.worker.component_code import load_entry
+from cmx.worker.loadgen import conf
 
 if TYPE_CHECKING:
     from tests.unit.worker.conftest import Worker
@@ -107,8 +108,12 @@ def test_an_action_s_function_has_the_parameters_of_its_component(folder: Path) 
     document = yaml.safe_load((folder / "component.yaml").read_text())
     function = load_entry(str(folder / document["entry"]), f"action/{document['name']}==1.0.0")
     _, *keywords = inspect.signature(function).parameters.values()
-    assert {k.name.replace("_", "-"): k.default for k in keywords} == {
-        name: schema.get("default", inspect.Parameter.empty) for name, schema in document["parameters"].items()
+    written = {k.name.replace("_", "-"): k.default for k in keywords if k.kind is k.KEYWORD_ONLY}
+    others = len(written) < len(keywords)
+    assert written == {
+        name: schema.get("default", inspect.Parameter.empty)
+        for name, schema in document["parameters"].items()
+        if name in written or not others
     }
 
 
@@ -135,12 +140,114 @@ def test_benchmark_measures_single_stream(worker: Worker, roles: dict[str, Any])
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_benchmark_measures_offline(worker: Worker, roles: dict[str, Any], batch_size: int) -> None:
-    parameters = {"duration": 0.05, "scenario": "offline", "batch_size": batch_size, "offline_expected_qps": 2_000}
+    parameters = {"duration": 0.05, "scenario": "offline", "batch_size": batch_size, "expected_qps": 2_000}
     found = performed(worker, "benchmark", roles, parameters)
     metrics = found["metrics"]
     assert (metrics["queries"], metrics["latency"], metrics["batch_size"]) == (1, None, batch_size)
     assert metrics["samples"] == len(np.load(worker.output / "completions.npy")) >= 100
     assert metrics["throughput"] > 0
+
+
+SERVER = {"scenario": "server", "duration": 0.05, "target_qps": 200, "target_latency": 5, "latency_percentile": 0.5}
+
+
+@pytest.mark.parametrize("parameters", [{}, {"batch_size": 4, "batch_timeout": 0.05}, {"workers": 2}])
+def test_benchmark_measures_a_server(worker: Worker, roles: dict[str, Any], parameters: dict[str, Any]) -> None:
+    found = performed(worker, "benchmark", roles, {**SERVER, **parameters})
+    metrics = found["metrics"]
+    assert (metrics["verdict"], metrics["settings"]["target_qps"]) == ("VALID", 200)
+    assert metrics["settings"]["target_latency_ns"] == 5_000_000_000
+    assert metrics["queries"] == len(np.load(worker.output / "latencies.npy")) >= 100
+    assert ("target-qps 200" in metrics["load"], "workers" in metrics["load"]) == (True, "workers" in parameters)
+    assert metrics["notes"][0].startswith("200 queries/s arrived, and 50 % may take 5000 ms: LoadGen's p50, ")
+    assert metrics["mean_batch"] > (1.5 if "batch_size" in parameters else 0.99)
+    assert found["files"] == ["mlperf_log_detail.txt", "mlperf_log_summary.txt", "user.conf", "latencies.npy"]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"workers": 2, "batch_size": 2}])
+def test_benchmark_measures_multi_stream(worker: Worker, roles: dict[str, Any], parameters: dict[str, Any]) -> None:
+    few = {"scenario": "multi-stream", "samples_per_query": 4, "duration": 0.05, "latency_percentile": 0.9}
+    metrics = performed(worker, "benchmark", roles, {**few, **parameters})["metrics"]
+    assert (metrics["verdict"], metrics["samples"]) == ("VALID", 4 * metrics["queries"])
+    assert metrics["queries"] == len(np.load(worker.output / "latencies.npy")) >= 100
+    assert metrics["latency"]["p90"] > 0
+
+
+def test_offline_is_answered_by_several_workers(worker: Worker, roles: dict[str, Any]) -> None:
+    parameters = {"duration": 0.05, "scenario": "offline", "batch_size": 4, "expected_qps": 2_000, "workers": 2}
+    metrics = performed(worker, "benchmark", roles, parameters)["metrics"]
+    assert (metrics["queries"], metrics["load"]) == (1, "workers 2")
+    assert metrics["samples"] == len(np.load(worker.output / "completions.npy"))
+
+
+def test_a_percentile_gets_the_queries_that_it_needs(worker: Worker, roles: dict[str, Any]) -> None:
+    metrics = performed(worker, "benchmark", roles, {"duration": 0.01, "latency_percentile": 0.95})["metrics"]
+    assert (metrics["verdict"], metrics["settings"]["min_query_count"]) == ("VALID", 130)
+
+
+def test_too_few_queries_are_told_of_the_percentile_that_was_asked_for(worker: Worker, roles: dict[str, Any]) -> None:
+    few = {"duration": 0.01, "latency_percentile": 0.5, "max_query_count": 9, "min_query_count": 1}
+    metrics = performed(worker, "benchmark", roles, few)["metrics"]
+    told = next(reason for reason in metrics["invalid_reasons"] if "percentile" in reason)
+    assert told.startswith("too few queries for the percentile asked for, the 50th: Only processed 9 queries. Need to ")
+    assert "at least 11 queries" in told
+
+
+@pytest.mark.parametrize("scenario", ["single-stream", "multi-stream", "server", "offline"])
+def test_a_submission_run_measures_and_scores(worker: Worker, roles: dict[str, Any], scenario: str) -> None:
+    parameters = {"scenario": scenario, "duration": 0.05, "min_query_count": 20, "mode": "submission"}
+    own = {"server": {"target_qps": 200}, "offline": {"expected_qps": 2000}}.get(scenario, {})
+    found = performed(worker, "benchmark", roles, {**parameters, **own})
+    metrics = found["metrics"]
+    assert metrics["counts"] == {"top_1": 5, "total": 6}
+    assert metrics["verdict"] in ("VALID", "INVALID")
+    assert {"mlperf_log_accuracy.json", "mlperf_log_summary.txt"} <= set(found["files"])
+
+
+def test_find_peak_ends_with_a_rate_that_a_valid_run_confirms(worker: Worker, roles: dict[str, Any]) -> None:
+    small = {"scenario": "server", "duration": 0.2, "latency_percentile": 0.5, "target_latency": 0.2}
+    parameters = {**small, "mode": "find-peak", "target_qps": 100, "max_duration": 2}
+    found = performed(worker, "benchmark", roles, parameters)
+    peak, metrics = found["metrics"]["peak"], found["metrics"]
+    assert metrics["verdict"] == "VALID"
+    assert 0 < peak["confirmed_qps"] < peak["searched_qps"]
+    assert metrics["settings"]["target_qps"] == peak["confirmed_qps"] == peak["tried_qps"][-1]
+    assert "find-peak/mlperf_log_detail.txt" in found["files"]
+    verdicts = [
+        line for line in (worker.output / "mlperf_log_summary.txt").read_text().splitlines() if "Result" in line
+    ]
+    assert "Result is : VALID" in verdicts, "the log that stays is the confirming run's"
+
+
+def test_find_peak_from_too_high_a_rate_tells_where_to_begin(worker: Worker, roles: dict[str, Any]) -> None:
+    parameters = {"scenario": "server", "mode": "find-peak", "duration": 0.05, "min_query_count": 20}
+    error = refused(worker, "benchmark", roles, {**parameters, "target_qps": 1000, "target_latency": 0.000001})
+    assert error["message"].startswith(
+        "find-peak began at 1000 queries/s, and even that is too many: the latency bound"
+    )
+    assert error["hint"].startswith("begin lower (--set target-qps=2.5e+02)")
+
+
+def test_a_user_conf_holds_under_what_is_set_and_is_written_again(worker: Worker, roles: dict[str, Any]) -> None:
+    given = worker.folder / "user.conf"
+    given.write_text("*.Server.target_qps = 200\nmine.Server.target_qps = 300\n*.Server.min_duration = 50\n")
+    parameters = {"scenario": "server", "user_conf": str(given), "mlperf_model": "mine", "min_query_count": 12}
+    metrics = performed(worker, "benchmark", roles, {**parameters, "target_latency": 4})["metrics"]
+    settings = metrics["settings"]
+    assert (settings["target_qps"], settings["min_duration_ms"], settings["min_query_count"]) == (300, 50, 12)
+    assert (settings["target_latency_ns"], settings["qsl_rng_seed"] > 10**15) == (4_000_000_000, True)
+    written = conf.read(worker.output / "user.conf", "any", "server")
+    assert (written["server_target_qps"], written["server_target_latency_ns"]) == (300, 4_000_000_000)
+    assert (written["min_duration_ms"], written["min_query_count"]) == (50, 12)
+    assert written["server_target_latency_percentile"] == 0.99
+
+
+def test_a_misspelt_user_conf_is_an_error_with_its_line(worker: Worker, roles: dict[str, Any]) -> None:
+    given = worker.folder / "user.conf"
+    given.write_text("# mine\n*.Server.target_qsp = 200\n")
+    error = refused(worker, "benchmark", roles, {"scenario": "server", "user_conf": str(given)})
+    assert error["message"] == f"{given}:2: LoadGen knows no 'target_qsp'"
+    assert error["hint"] == "did you mean 'target_qps'?"
 
 
 def test_benchmark_s_accuracy_mode_classifies_every_sample(worker: Worker, roles: dict[str, Any]) -> None:

@@ -221,7 +221,7 @@ def test_a_server_is_asked_at_random_times_and_answers_from_other_threads(worker
 
 
 def test_multi_stream_times_a_query_of_several_samples_as_one(worker: Worker) -> None:
-    few = {"min_duration_ms": 50, "min_query_count": 20, "multi_stream_target_latency_percentile": 0.5}
+    few = {"min_duration_ms": 20, "min_query_count": 30, "multi_stream_target_latency_percentile": 0.5}
     found = threaded(worker, scenario="multi-stream", multi_stream_samples_per_query=4, **few)
     assert (found["verdict"], found["samples"], found["asked"]) == ("VALID", 4 * found["queries"], found["samples"])
     assert found["queries"] == len(found["latencies"])
@@ -236,8 +236,11 @@ def test_a_submission_run_answers_everything_and_measures(worker: Worker) -> Non
 
 
 def test_find_peak_ends_with_a_rate(worker: Worker) -> None:
-    found = threaded(worker, **{**SERVER, "min_duration_ms": 50}, mode="find-peak", server_target_latency_ns=20_000_000)
-    assert 500 <= found["peak_qps"] < 4000
+    small = {"min_duration_ms": 100, "server_target_qps": 50.0, "server_target_latency_percentile": 0.5}
+    found = threaded(
+        worker, **{**SERVER, **small}, mode="find-peak", seconds=0.01, server_target_latency_ns=500_000_000
+    )
+    assert 50 <= found["peak_qps"] < 4000
     assert found["queries"] == found["summary"]["result_query_count"] < found["asked"]
 
 
@@ -374,8 +377,7 @@ def test_a_line_that_is_not_of_a_log_is_passed_over(tmp_path: Path) -> None:
     assert logs.invalid_reasons(log) == ("it broke",)
 
 
-def test_a_sample_answered_twice_is_an_error(tmp_path: Path) -> None:
+def test_of_a_sample_that_was_asked_for_again_the_first_answer_counts(tmp_path: Path) -> None:
     path = tmp_path / "mlperf_log_accuracy.json"
-    path.write_text('[{"seq_id": 0, "qsl_idx": 3, "data": "01"}, {"seq_id": 1, "qsl_idx": 3, "data": "01"}]')
-    with pytest.raises(ValueError, match="sample 3 was answered twice"):
-        logs.answers(path)
+    path.write_text('[{"seq_id": 0, "qsl_idx": 3, "data": "01"}, {"seq_id": 1, "qsl_idx": 3, "data": "02"}]')
+    assert logs.answers(path) == {3: b"\x01"}
