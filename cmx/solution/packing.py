@@ -93,6 +93,7 @@ def pack(
     """
     about = about or About()
     plan = portable(subject.plan)
+    catalog = catalog.with_locked(plan.digests())
     components = used_components(plan, catalog)
     workflow = components[0]
     members: dict[str, Member] = {}

@@ -36,6 +36,7 @@ from cmx.repository import Catalog
 from cmx.repository.added import added
 from cmx.repository.managed import home
 from cmx.settings import Settings
+from cmx.solution import Subject, pack
 
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0")
 NET = Reference("model", "net")
@@ -494,6 +495,8 @@ def test_a_yanked_version_is_used_by_a_lock_that_names_it_and_by_nothing_else(
     replayed = catalog.with_locked(plan.digests())
     assert replayed.find(Reference.parse("model/net==1.2.0")).digest == plan.pins["model"].digest
     assert replayed.find(NET).version == "1.1.0"
+    packed = pack(Subject(plan), catalog, to=settings.home)
+    assert "model/net==1.2.0" in [each.reference for each in packed.manifest.components]
     other = catalog.with_locked({"model/net==1.2.0": "0" * 64})
     with pytest.raises(ComponentNotFound):
         other.find(Reference.parse("model/net==1.2.0"))
