@@ -25,6 +25,8 @@ from cmx.settings import Settings
 from cmx.store import key_of, sha256_of
 
 Document = Mapping[str, Any]
+_CONFIGURATIONS = ("mlperf-model", "user-conf")
+_CONFIGURED = 3600.0
 
 
 @dataclass
@@ -80,14 +82,20 @@ class Run:
 
     def limits(self, step: PlannedStep | None = None) -> Limits:
         """What a worker of this run may use; a step that measures, its duration more."""
-        duration = float(step.parameters.get("duration") or 0) if step else 0.0
-        return Limits(self.options.time_limit + duration, self.options.memory_limit)
+        return Limits(self.options.time_limit + (duration_of(step) if step else 0.0), self.options.memory_limit)
 
     def _make(self, python: Path, job: Document, step: str) -> Made:
         outcome = work(self, python, job, step, self.limits()).outcome
         if outcome["status"] != "ok":
             raise failure(step, outcome)
         return Made(products_in(outcome, self.folder / step), outcome["summary"])
+
+
+def duration_of(step: PlannedStep) -> float:
+    """How many seconds a step is asked to measure; an hour where a configuration file of LoadGen says how long."""
+    asked = step.parameters.get("duration")
+    configured = any(step.parameters.get(name) for name in _CONFIGURATIONS)
+    return _CONFIGURED if asked is None and configured else float(asked or 0)
 
 
 def job_of(run: Run, step: PlannedStep) -> dict[str, Any]:
