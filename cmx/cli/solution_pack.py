@@ -98,7 +98,10 @@ def run(arguments: argparse.Namespace) -> Answer:
     finally:
         console.close()
     document = {"file": str(archive.path), "digest": archive.digest, "manifest": archive.manifest.document()}
-    return Answer(document, f"{described(archive.manifest)}\n\n{archive.path}    cmx solution verify {archive.path}")
+    signer = f"\nsigned by   {arguments.sign}" if arguments.sign else ""
+    return Answer(
+        document, f"{described(archive.manifest)}{signer}\n\n{archive.path}    cmx solution verify {archive.path}"
+    )
 
 
 def read_subject(what: str, catalog: Catalog, console: Console) -> Subject:

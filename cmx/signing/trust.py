@@ -84,9 +84,8 @@ def _worth(envelope: Envelope, by: list[Key]) -> Verdict:
     for state in (TRUSTED, REVOKED):
         key = next((key for key in by if key.state == state), None)
         if key and state == TRUSTED:
-            return Verdict(
-                TRUSTED, f"signed by {key.name} (key {key.id[:SHORT]}), whom you trust", "", key.name, key.id
-            )
+            who = "a key of your own" if key.own else "whom you trust"
+            return Verdict(TRUSTED, f"signed by {key.name} (key {key.id[:SHORT]}), {who}", "", key.name, key.id)
         if key:
             why = f": {key.reason}" if key.reason else ""
             text = f"signed by {key.name} (key {key.id[:SHORT]}), whose key was revoked on {key.since[:10]}{why}"
