@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from itertools import chain, compress, count
+from itertools import compress, count
 from math import floor
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
@@ -106,7 +106,7 @@ class _Test:
             queries=sum(each.issued.queries for each in passes),
             samples=samples,
             throughput=logs.throughput(log, self._settings.scenario) or samples * 1e9 / max(elapsed, 1),
-            latencies=array("q", chain.from_iterable(each.queries for each in passes)),
+            latencies=sum((array("q", each.queries) for each in passes), array("q")),
             answers=self._answers,
             summary=logs.summary(log),
             settings=logs.settings(log),

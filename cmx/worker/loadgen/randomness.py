@@ -10,10 +10,12 @@ import math
 import random
 import struct
 from collections.abc import Iterator
-from typing import Any, List
+from itertools import chain, islice
+from typing import Any, List, Tuple
 
 _WORDS = 624
 _RANGE = 1 << 32
+_MASK = _RANGE - 1
 _BLOCK = 1024
 
 
@@ -26,29 +28,28 @@ class Generator:
         for number in range(1, _WORDS):
             word = (1812433253 * (word ^ (word >> 30)) + number) % _RANGE
             state.append(word)
-        self._source = random.Random()  # noqa: S311 - reproducible, not secret
-        self._source.setstate((3, (*state, _WORDS), None))
+        source = random.Random()  # noqa: S311 - reproducible, not secret
+        source.setstate((3, (*state, _WORDS), None))
+        self._words = chain.from_iterable(_blocks(source))
 
     def below(self, count: int) -> int:
         """A whole number from 0 to ``count`` - 1 (Lemire's method, as ``std::uniform_int_distribution`` has it)."""
-        product = self._source.getrandbits(32) * count
-        if product % _RANGE < count:
-            threshold = (_RANGE - count) % count
-            while product % _RANGE < threshold:
-                product = self._source.getrandbits(32) * count
-        return product // _RANGE
+        threshold = (_RANGE - count) % count
+        for word in self._words:
+            if word * count & _MASK >= threshold:
+                return word * count >> 32
+        raise AssertionError("the words never end")
 
     def all_below(self, count: int) -> Iterator[List[int]]:
         """What ``below`` would give call after call, for ever, some at a time; nothing else may be drawn after it."""
         threshold = (_RANGE - count) % count
-        parts = struct.Struct(f"<{_BLOCK}I")
         while True:
-            words = parts.unpack(self._source.getrandbits(32 * _BLOCK).to_bytes(4 * _BLOCK, "little"))
-            yield [word * count >> 32 for word in words if word * count & 0xFFFFFFFF >= threshold]
+            words = islice(self._words, _BLOCK)
+            yield [product >> 32 for word in words if (product := word * count) & _MASK >= threshold]
 
     def fraction(self) -> float:
         """From 0 up to, not including, 1 (``std::generate_canonical``, from two words)."""
-        low, high = self._source.getrandbits(32), self._source.getrandbits(32)
+        low, high = next(self._words), next(self._words)
         return min((low + high * 4294967296.0) / 18446744073709551616.0, math.nextafter(1.0, 0.0))
 
     def exponential(self, rate: float) -> float:
@@ -57,23 +58,37 @@ class Generator:
 
     def shuffle(self, items: List[Any]) -> None:
         """``std::shuffle``: in place, two places from one draw while there are few enough items for it."""
-        count = len(items)
-        if count < 2:
-            return
-        if (_RANGE - 1) // count < count:
-            for place in range(1, count):
-                _swap(items, place, self.below(place + 1))
-            return
         place = 1
-        if count % 2 == 0:
-            _swap(items, place, self.below(2))
+        for count in _draws(len(items)):
+            drawn = self.below(count)
+            if count > place + 1:
+                first, drawn = divmod(drawn, place + 2)
+                items[place], items[first] = items[first], items[place]
+                place += 1
+            items[place], items[drawn] = items[drawn], items[place]
             place += 1
-        while place < count:
-            first, second = divmod(self.below((place + 1) * (place + 2)), place + 2)
-            _swap(items, place, first)
-            _swap(items, place + 1, second)
-            place += 2
+
+    def skip_shuffles(self, size: int, times: int) -> None:
+        """Draw what shuffling so many items so often would, and shuffle nothing."""
+        counts = [(count, (_RANGE - count) % count) for count in _draws(size)]
+        words = self._words
+        for _ in range(times):
+            for count, threshold in counts:
+                while next(words) * count & _MASK < threshold:
+                    pass
 
 
-def _swap(items: List[Any], one: int, other: int) -> None:
-    items[one], items[other] = items[other], items[one]
+def _blocks(source: random.Random) -> Iterator[Tuple[int, ...]]:
+    """The words of a generator of 32 bits, for ever."""
+    parts = struct.Struct(f"<{_BLOCK}I")
+    while True:
+        yield parts.unpack(source.getrandbits(32 * _BLOCK).to_bytes(4 * _BLOCK, "little"))
+
+
+def _draws(size: int) -> List[int]:
+    """Below what ``std::shuffle`` of so many items draws, time after time: for one place, or for two together."""
+    if size < 2:
+        return []
+    if _MASK // size < size:
+        return list(range(2, size + 1))
+    return [2] * (size % 2 == 0) + [(place + 1) * (place + 2) for place in range(1 + (size % 2 == 0), size, 2)]

@@ -87,7 +87,11 @@ def _shuffled(settings: Effective, samples: Sequence[int]) -> Tuple[Generator, L
     source.shuffle(once)
     places = list(range(len(padded(samples, settings))))
     permutations: List[int] = []
-    for _ in range(0, min(settings.min_query_count, _MOST_DRAWN), len(places)):
+    needed = -(-min(settings.min_query_count, _MOST_DRAWN) // len(places))
+    if not settings.sample_concatenate_permutation:
+        source.skip_shuffles(len(places), needed)
+        return source, once, []
+    for _ in range(needed):
         source.shuffle(places)
         permutations += places
     return source, once, permutations
