@@ -300,8 +300,7 @@ def change_signature(rng: random.Random, good: bytes, members: Members) -> bytes
 def _changed(rng: random.Random, document: dict[str, Any]) -> dict[str, Any]:
     """The document with one to three of its values, keys or items changed."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        holders = list(_holders(document))
-        holder = rng.choice(holders)
+        holder = rng.choice(list(_holders(document)))
         keys: list[Any] = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
         if not keys:
             continue

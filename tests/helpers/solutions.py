@@ -20,7 +20,7 @@ from cmx.settings import Settings
 from cmx.solution import About, Archive, Subject, pack
 from cmx.solution.container import Entry, directory
 from cmx.solution.manifest import MANIFEST, canonical
-from cmx.store import Package
+from cmx.store import Package, Store, key_of
 
 HOST = {"schema": 1, "document": "host", "os": "linux", "architecture": "x86_64", "cpu": "Cortex-A72"}
 HOST |= {"libc": "glibc 2.36", "python": "3.11.7", "distribution": "debian 12"}
@@ -108,6 +108,35 @@ def small_archive(folder: Path, **about: Any) -> Archive:
     catalog = small_catalog(folder)
     result = small_result(catalog)
     return pack(Subject.of_result(result), catalog, about=About(**about), to=folder / "flow.cmx.zip")
+
+
+def complete_archive(folder: Path) -> Archive:
+    """An archive with the photos that the recipe would fetch, and with the wheel that the lock names."""
+    source = {"pypi": "pictures==1.0", "sha256": "a" * 64, "members": "pictures/*.jpg"}
+    catalog = small_catalog(folder)
+    file = folder / "zoo/datasets/photos/component.yaml"
+    text = file.read_text(encoding="utf-8").replace("{file: files}", json.dumps(source))
+    file.write_text(f"{text}license: MIT\n", encoding="utf-8")
+    catalog = Catalog(catalog.repositories, catalog.settings)
+
+    def build(at: Path) -> dict[str, Any]:
+        (at / "one.jpg").write_bytes(b"one")
+        (at / "two.jpg").write_bytes(b"two")
+        return {}
+
+    key = key_of({"source": "pypi", "sha256": source["sha256"], "members": [source["members"]]})
+    Store(catalog.settings).derive(key, build)
+    plan = small_plan(catalog)
+    wheel = Package("runner", "2.1", (f"sha256:{hashlib.sha256(b'a wheel').hexdigest()}",))
+    plan = replace(
+        plan,
+        pins={**plan.pins, "dataset": replace(plan.pins["dataset"], artifact={"source": source}, how="pypi")},
+        environments={"main": replace(plan.environments["main"], packages=(wheel,))},
+    )
+    result = small_result(catalog, plan=plan.document())
+    made = pack(Subject.of_result(result), catalog, to=folder / "flow.cmx.zip", size="with-data")
+    forged(made.path, {"wheels/runner-2.1-py3-none-any.whl": b"a wheel"}, size="complete")
+    return Archive.open(made.path)
 
 
 def contents(path: Path) -> dict[str, bytes]:
