@@ -16,6 +16,7 @@ from .expectations import Expected, defaults
 from .peak import find_peak
 
 USER_CONF = "user.conf"
+FIRST_TOKENS, TOKENS = "first-tokens.npy", "tokens.npy"
 
 
 def benchmark(
@@ -38,6 +39,7 @@ def benchmark(
     """
     _refuse(scenario, mode, batch_size, workers)
     given = load_settings(scenario, mode, load, {})
+    configured = _configured(given)
     system = System(
         context,
         scenario=scenario,
@@ -47,10 +49,12 @@ def benchmark(
         workers=workers,
         performance_sample_count=performance_sample_count,
         answering=given.answers,
+        tokens=_tokens_wanted(engine, mode, given, configured),
     )
     times = system.warm_up(warm_up)
     expected = Expected(min(times), max(times), batch_size, workers)
-    settings = load_settings(scenario, mode, load, defaults(given, _configured(given), expected, context.seed))
+    usual = {**defaults(given, configured, expected, context.seed), "use_token_latencies": system.tokens or None}
+    settings = load_settings(scenario, mode, load, usual)
     report, settings, found = _driven(context, system, settings, open_engine(engine))
     context.progress.finish(report.samples, report.samples)
     metrics = {
@@ -81,6 +85,13 @@ def _refuse(scenario: str, mode: str, batch_size: int, workers: int) -> None:
         raise ActionError(f"single-stream asks for one sample at a time, workers is {workers}", "--set scenario=server")
     if mode == "find-peak" and scenario != "server":
         raise ActionError(f"find-peak is for servers, and scenario is {scenario}", "--set scenario=server")
+
+
+def _tokens_wanted(engine: str, mode: str, given: Settings, configured: dict[str, Any]) -> bool | None:
+    """Whether tokens are to be timed; None leaves it to the task, where engine and mode can."""
+    said = given.use_token_latencies
+    wanted = configured.get("use_token_latencies") if said is None else said
+    return wanted if wanted is not None or (engine == "loadgen" and mode != "accuracy") else False
 
 
 def _configured(given: Settings) -> dict[str, Any]:
@@ -121,21 +132,26 @@ def _metrics(context: Context, report: Report, system: System, scenario: str) ->
         "settings": dict(report.settings),
         "predictor": describe_predictor(context, predictor),
         **({"mean_batch": sum(system.batches) / len(system.batches)} if system.batches else {}),
-        **_tokens(report),
+        **_tokens(report, scenario),
     }
 
 
-def _tokens(report: Report) -> dict[str, Any]:
-    """The times to the first token and per token after it, where the model generates."""
-    if not report.first_tokens:
+def _tokens(report: Report, scenario: str) -> dict[str, Any]:
+    """Of a model that generates: how many tokens, and where a query is one sample, the times of the first and the rest.
+
+    ``per_token`` is of those after the first, (latency - first token) / (tokens - 1), as LoadGen has it.
+    """
+    if not report.tokens:
         return {}
+    rates = ("result_completed_tokens_per_second", "result_tokens_per_second")
+    rate = next((report.summary[name] for name in rates if name in report.summary), None)
+    found = {"tokens": sum(report.tokens), "tokens_per_second": rate}
+    if scenario not in ("single-stream", "server"):
+        return found
     pairs = zip(report.latencies, report.first_tokens, report.tokens)
     each = [(last - first) // (count - 1) for last, first, count in pairs if count > 1]
-    return {
-        "first_token": latency.summarise(report.first_tokens),
-        "per_token": latency.summarise(each) if each else None,
-        "tokens": sum(report.tokens),
-    }
+    rest = latency.summarise(each) if each else None
+    return {**found, "first_token": latency.summarise(report.first_tokens), "per_token": rest}
 
 
 def _load(report: Report, scenario: str, workers: int) -> str:
@@ -185,8 +201,11 @@ def _kept(context: Context, report: Report, settings: Settings, scenario: str) -
     conf.write(settings, report.settings, context.output / USER_CONF)
     times = "completions.npy" if scenario == "offline" else "latencies.npy"
     latency.save(report.latencies, context.output / times)
+    tokens = [FIRST_TOKENS, TOKENS] if report.tokens and scenario != "offline" else []
+    for name, values in zip(tokens, (report.first_tokens, report.tokens)):
+        latency.save(values, context.output / name)
     searched = [f"{path.parent.name}/{path.name}" for path in sorted(context.output.glob("find-peak/mlperf_log_*"))]
-    return [*report.files, USER_CONF, times, *searched]
+    return [*report.files, USER_CONF, times, *tokens, *searched]
 
 
 def _summary(report: Report, scenario: str, mode: str) -> str:

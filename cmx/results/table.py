@@ -34,8 +34,21 @@ def _of_queries(result: Result) -> dict[str, str]:
         "P99 ms": milliseconds(latency.p99),
         "THROUGHPUT": UNKNOWN if result.throughput is None else f"{result.throughput:.1f} /s",
         **_interval(result, "throughput"),
+        **_tokens(result),
         **_energy(result),
     }
+
+
+def _tokens(result: Result) -> dict[str, str]:
+    """Of a model that generates: the times to the first token and for each after it, in the first launch."""
+    metrics = result.metrics
+    if not metrics.get("tokens_per_second"):
+        return {}
+    columns = {"TOKENS": f"{metrics['tokens_per_second']:.1f} /s"}
+    for name, heading in (("first_token", "TTFT"), ("per_token", "TPOT")):
+        if metrics.get(name):
+            columns |= {f"{heading} P{p} ms": milliseconds(metrics[name][f"p{p}"]) for p in (50, 99)}
+    return columns
 
 
 def _launches(result: Result) -> dict[str, str]:

@@ -81,14 +81,24 @@ class Sut:
     """Answers queries with a predictor, ``batch_size`` samples at a time, on the thread that asks.
 
     With ``answering`` the task makes an answer of each sample's outputs; without it nothing is answered, and what is
-    timed is the prediction alone.
+    timed is the prediction alone. With ``tokens``, for a task that generates, the load generator is told when the first
+    token is there, and how many there are.
     """
 
     def __init__(
-        self, predictor: Predictor, task: Task, samples: Samples, batch_size: int = 1, *, answering: bool = False
+        self,
+        predictor: Predictor,
+        task: Task,
+        samples: Samples,
+        batch_size: int = 1,
+        *,
+        answering: bool = False,
+        tokens: bool = False,
     ) -> None:
         self._fixed = _check_batch(predictor, batch_size)
+        self._predictor = predictor
         self._predict = predictor.predict
+        self._tokens = tokens
         self._task = task
         self._feeds = samples.feeds
         self._batch_size = batch_size
@@ -99,8 +109,16 @@ class Sut:
         for start in range(0, len(ids), step):
             chunk = ids[start : start + step]
             feeds = self.batch([self._feeds[index] for index in indices[start : start + step]])
-            outputs = self.infer(feeds)
-            complete(chunk, self._task.answers(feeds, outputs)[: len(chunk)] if self._answering else None)
+            outputs = self._stream(feeds, chunk, complete) if self._tokens else self.infer(feeds)
+            answers = self._task.answers(feeds, outputs)[: len(chunk)] if self._answering else None
+            if self._tokens:
+                complete(chunk, answers, self._task.tokens(outputs)[: len(chunk)])
+            else:
+                complete(chunk, answers)
+
+    def _stream(self, feeds: Feeds, ids: Sequence[int], complete: Complete) -> Outputs:
+        """The outputs, and on the way there the word that the first token is."""
+        return self._task.stream(self._predictor, feeds, lambda: complete.first_token(ids))
 
     def flush(self) -> None:
         """Nothing is ever held back."""
@@ -146,7 +164,9 @@ class System:
     """What a load generator drives: ``sut`` over ``samples``, with as many predictors as there are workers.
 
     In single-stream, and with one worker where queries do not overlap, the thread that asks predicts. In server, and
-    with several workers, threads of their own do (``cmx.worker.serving``).
+    with several workers, threads of their own do (``cmx.worker.serving``). A predictor that says it is ``concurrent``
+    is asked by all of them. ``tokens`` is whether the load generator is told of tokens: of each task that generates,
+    if not given.
     """
 
     def __init__(
@@ -160,11 +180,16 @@ class System:
         workers: int = 1,
         performance_sample_count: Optional[int] = None,
         answering: bool = False,
+        tokens: Optional[bool] = None,
     ) -> None:
-        self.predictors = [model_predictor(context, threads=threads) for _ in range(workers)]
+        self.predictors = _side_by_side(context, threads, workers)
         self.task = model_task(context, self.predictors[0])
+        self.tokens = _of_tokens(context, self.task, tokens)
         self.samples = Samples(self.task, performance_sample_count)
-        self.workers = [Sut(each, self.task, self.samples, batch_size, answering=answering) for each in self.predictors]
+        self.workers = [
+            Sut(each, self.task, self.samples, batch_size, answering=answering, tokens=self.tokens)
+            for each in self.predictors
+        ]
         self.batches: Optional[list[int]] = None
         self.sut: SystemUnderTest = self.workers[0]
         if scenario == "server" or workers > 1:
@@ -176,6 +201,20 @@ class System:
         self.samples.load([0])
         times = [each.warm_up(0, queries) for each in self.workers]
         return times[0]
+
+
+def _side_by_side(context: Context, threads: int, workers: int) -> list[Predictor]:
+    first = model_predictor(context, threads=threads)
+    if getattr(first, "concurrent", False):
+        return [first] * workers
+    return [first, *(model_predictor(context, threads=threads) for _ in range(workers - 1))]
+
+
+def _of_tokens(context: Context, task: Task, wanted: Optional[bool]) -> bool:
+    if wanted and not task.generates:
+        name = context.role("model").component.get("task")
+        raise ActionError(f"{name} generates no tokens", "leave out use-token-latencies")
+    return task.generates if wanted is None else wanted
 
 
 def score_answers(task: Task, report: Report, metric: str) -> Score:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union, cast
 
 import numpy as np
 
@@ -37,7 +37,11 @@ class TensorInfo(NamedTuple):
 
 
 class Predictor(Protocol):
-    """A loaded model. ``load_ns`` is what loading took."""
+    """A loaded model. ``load_ns`` is what loading took.
+
+    One that several threads may ask at the same time can say so: ``concurrent = True``. Others are loaded once more for
+    each worker.
+    """
 
     inputs: Tuple[TensorInfo, ...]
     outputs: Tuple[TensorInfo, ...]
@@ -51,6 +55,13 @@ class Predictor(Protocol):
 
     def close(self) -> None:
         """Free the model's memory; no call may follow."""
+
+
+class Generator(Predictor, Protocol):
+    """A predictor whose outputs come token by token, if it can say when the first one is there."""
+
+    def stream(self, feeds: Mapping[str, np.ndarray], first: Callable[[], None]) -> dict[str, np.ndarray]:
+        """As ``predict``; ``first`` is called once, in the thread that asks, when the first token is there."""
 
 
 class Framework(Protocol):

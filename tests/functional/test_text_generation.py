@@ -33,11 +33,19 @@ def write_questions(home: Path) -> None:
 @pytest.mark.slow
 def test_a_language_model_answers_and_its_answers_are_counted(fresh: CommandLine) -> None:
     write_questions(fresh.home)
-    asked = ("--use", "dataset=three-questions", "--at-least", "0.6")
-    checked = fresh("run", "validate", "text-generation", *asked, "--json", timeout=600).document["result"]
-    metrics = checked["steps"][-1]["outcome"]["metrics"]
-    assert metrics["counts"] == {"answers_found": 2, "total": 3}
-    predictor = metrics["predictor"]
+    asked = ("--use", "dataset=three-questions", "--at-least", "0.6", "--duration", "0.1", "--min-query-count", "3")
+    done = fresh("run", "benchmark", "text-generation", *asked, "--warm-up", "1", "--json", timeout=600)
+    steps = {step["id"]: step["outcome"]["metrics"] for step in done.document["result"]["steps"]}
+    assert steps["validate"]["counts"] == {"answers_found": 2, "total": 3}
+    timed = steps["benchmark"]
+    assert timed["settings"]["use_token_latencies"] is True
+    assert 3 * 2 < timed["tokens"] <= timed["queries"] * 8
+    assert 0 < timed["first_token"]["min"] < timed["latency"]["min"]
+    assert timed["per_token"]["min"] > 0
+    assert timed["tokens_per_second"] > 0
+    shown = fresh("result", "show", done.document["result"]["id"])
+    assert all(column in shown.out for column in ("TOKENS", "TTFT P50 ms", "TPOT P50 ms", "ANSWERS-FOUND"))
+    predictor = timed["predictor"]
     assert (predictor["framework"], predictor["precision"], predictor["slots"]) == ("xllamacpp", "q4_1", 1)
     shown = fresh("run", "run", "text-generation", "--input", "What is the capital of Italy?", "--offline")
     assert "Rome" in shown.out

@@ -21,6 +21,8 @@ from cmx.worker.outcome import ActionError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from cmx.worker.predictors import Predictor
+
 Feeds = Mapping[str, "np.ndarray[Any, Any]"]
 """A model's inputs by name, samples along the first axis."""
 Outputs = Mapping[str, "np.ndarray[Any, Any]"]
@@ -51,6 +53,8 @@ class Task:
     """
 
     metrics: tuple[str, ...] = ()
+    generates = False
+    """Whether outputs come token by token; then ``stream`` and ``tokens`` tell of them."""
 
     def __init__(self, context: Context, inputs: Sequence[str]) -> None:
         self.context = context
@@ -89,6 +93,14 @@ class Task:
     def infer(self, predict: Infer, feeds: Feeds) -> Outputs:
         """The outputs for a batch: one prediction, or as many as a model with a state takes for a sample."""
         return predict(feeds)
+
+    def stream(self, predictor: Predictor, feeds: Feeds, first: Callable[[], None]) -> Outputs:
+        """As ``infer``, for a task that generates; ``first`` is called once, when the first token is there."""
+        raise NotImplementedError
+
+    def tokens(self, outputs: Outputs) -> Sequence[int]:
+        """How many tokens were generated for each sample of a batch."""
+        raise NotImplementedError
 
     def answers(self, feeds: Feeds, outputs: Outputs) -> Sequence[bytes]:
         """One answer for each sample of a batch, as bytes: they go through the load generator's accuracy log."""

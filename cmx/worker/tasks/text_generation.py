@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Optional, cast
+from typing import TYPE_CHECKING, Optional, cast
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from cmx.worker.datasets.questions import Questions
 from cmx.worker.operators import pipeline
 from cmx.worker.outcome import ActionError
 from cmx.worker.tasks.base import Feeds, Infer, Outputs, Shown, Task, text_of
+
+if TYPE_CHECKING:
+    from cmx.worker.predictors import Predictor
 
 _INPUTS = ("prompt", "most_tokens")
 _MOST_SHOWN = 128
@@ -29,6 +32,7 @@ class TextGeneration(Task):
     """
 
     metrics = ("answers_found",)
+    generates = True
 
     def __init__(self, context: Context, inputs: Sequence[str]) -> None:
         super().__init__(context, inputs)
@@ -49,6 +53,18 @@ class TextGeneration(Task):
     def _feeds(self, text: str, most: int) -> Feeds:
         prompt = np.frombuffer(self._prompt(text).encode(), dtype=np.uint8)
         return {"prompt": prompt[np.newaxis], "most_tokens": np.array([most], dtype=np.int64)}
+
+    def stream(self, predictor: Predictor, feeds: Feeds, first: Callable[[], None]) -> Outputs:
+        """Of a predictor without ``stream`` the first token is there when all are."""
+        stream = getattr(predictor, "stream", None)
+        if stream is not None:
+            return cast(Outputs, stream(feeds, first))
+        outputs = predictor.predict(feeds)
+        first()
+        return outputs
+
+    def tokens(self, outputs: Outputs) -> Sequence[int]:
+        return [int(count) for count in outputs["tokens"]]
 
     def answers(self, feeds: Feeds, outputs: Outputs) -> Sequence[bytes]:
         return [outputs["text"].tobytes()]

@@ -51,6 +51,7 @@ class LlamaCppPredictor:
 
     inputs = (TensorInfo("prompt", "uint8", (1, "bytes")), TensorInfo("most_tokens", "int64", (1,)))
     outputs = (TensorInfo("text", "uint8", (1, "bytes")), TensorInfo("tokens", "int64", (1,)))
+    concurrent = True
 
     def __init__(self, server: xllamacpp.Server, described: Mapping[str, Any], load_ns: int) -> None:
         self.load_ns = load_ns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,6 +17,9 @@ from cmx.worker.datasets.questions import Questions
 from cmx.worker.operators import OperatorError, pipeline
 from cmx.worker.tasks import open_task
 from cmx.worker.tasks.text_generation import TextGeneration
+
+if TYPE_CHECKING:
+    from tests.unit.worker.conftest import Worker
 
 COMPONENTS = Path(cmx.__file__).parent.parent / "components"
 LINES = "# a comment\nWhat is 2+2?\t4 | four\n\nWhich planet is ours?\tEarth\n"
@@ -133,3 +136,89 @@ def test_the_type_of_the_weights_is_read_off_a_gguf_file(tmp_path: Path, content
     (tmp_path / "model.gguf").write_bytes(content)
     header = load_module(COMPONENTS / "software-detect" / "xllamacpp" / "gguf_header.py", "software-detect/xllamacpp")
     assert header.precision(tmp_path / "model.gguf") == precision
+
+
+TALKER = '''
+import time
+import numpy as np
+from cmx.worker.predictors import TensorInfo
+
+def load(model, component, settings):
+    return Talker()
+
+class Talker:
+    """Says "4" in as many tokens as the prompt has words, after 4 ms, and then 1 ms each."""
+
+    inputs = (TensorInfo("prompt", "uint8", (1, "bytes")), TensorInfo("most_tokens", "int64", (1,)))
+    outputs = (TensorInfo("text", "uint8", (1, "bytes")), TensorInfo("tokens", "int64", (1,)))
+    load_ns = 1
+
+    def predict(self, feeds):
+        return self.stream(feeds, lambda: None)
+
+    def stream(self, feeds, first):
+        words = len(feeds["prompt"].tobytes().split())
+        time.sleep(0.004)
+        first()
+        for _ in range(words - 1):
+            time.sleep(0.001)
+        return {"text": np.frombuffer(b"4", np.uint8)[np.newaxis], "tokens": np.array([words])}
+
+    def describe(self):
+        return {"framework": "talker", "version": "1", "device": "cpu", "precision": "float32", "threads": 1}
+
+    def close(self):
+        pass
+'''
+
+
+def benchmark(worker: Worker, roles: dict[str, Any], **parameters: Any) -> Any:
+    """The metrics of the real action in the real process."""
+    action = COMPONENTS.parent / "actions" / "benchmark" / "action.py"
+    entry = {"reference": "action/benchmark==1.0.0", "entry": f"{action}:benchmark"}
+    worker.write(entry, parameters, roles=roles).run()
+    found = worker.outcome()
+    assert found["status"] == "ok", found["error"]
+    return found["metrics"]
+
+
+@pytest.fixture
+def talking(tmp_path: Path) -> dict[str, Any]:
+    """Roles of a job: a framework of somebody's own that generates, and the two questions."""
+    folder = tmp_path / "talker"
+    folder.mkdir()
+    (folder / "predictor.py").write_text(TALKER, encoding="utf-8")
+    dataset = role(tmp_path)
+    component = {"predictor": "predictor.py", "formats": ["gguf"]}
+    return {
+        "model": {"reference": "model/talker==1.0.0", "path": str(folder / "predictor.py"), "component": MODEL},
+        "dataset": {
+            "reference": dataset.reference,
+            "path": str(dataset.path),
+            "component": dict(dataset.component),
+            "folder": str(tmp_path),
+        },
+        "framework": {"reference": "software/talker==1.0.0", "component": component, "folder": str(folder)},
+    }
+
+
+@pytest.mark.parametrize("scenario", ["single-stream", "server"])
+def test_a_benchmark_of_what_generates_times_its_tokens(worker: Worker, talking: dict[str, Any], scenario: str) -> None:
+    parameters: dict[str, Any] = {"scenario": scenario, "duration": 0.2, "min_query_count": 70, "warm_up": 2}
+    if scenario == "server":
+        parameters |= {"target_qps": 80, "workers": 2, "ttft_latency": 1.0, "tpot_latency": 0.5}
+    metrics = benchmark(worker, talking, **parameters)
+    assert 3 * metrics["queries"] <= metrics["tokens"] <= 4 * metrics["queries"]
+    # A sleep is never shorter than it was asked to be.
+    assert metrics["first_token"]["min"] >= 4_000_000
+    assert metrics["per_token"]["min"] >= 1_000_000
+    assert metrics["first_token"]["p50"] < metrics["latency"]["p50"]
+    assert metrics["tokens_per_second"] == metrics["loadgen"]["result_completed_tokens_per_second"] > 0
+    assert metrics["loadgen"]["result_first_token_50.00_percentile_latency_ns"] >= 4_000_000
+
+
+def test_an_offline_benchmark_counts_tokens_and_has_no_first_one(worker: Worker, talking: dict[str, Any]) -> None:
+    metrics = benchmark(worker, talking, scenario="offline", duration=0.1, warm_up=2, expected_qps=50)
+    assert 3 * metrics["samples"] <= metrics["tokens"] <= 4 * metrics["samples"]
+    assert metrics["tokens_per_second"] == metrics["loadgen"]["result_tokens_per_second"]
+    assert "first_token" not in metrics
