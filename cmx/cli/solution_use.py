@@ -62,10 +62,15 @@ def running_options(arguments: argparse.Namespace, archive: Archive, settings: S
 
 def announce(archive: Archive, verdict: Verdict, options: Options | None, console: Console) -> None:
     """Who vouches for it, whose names it uses, and how it is kept to itself."""
+    from cmx import __version__
     from cmx.repository import Catalog
     from cmx.solution import impostors
+    from cmx.solution.installing import lock_here
 
     console.note(f"{archive.path.name}: {verdict.text}")
+    made_with = lock_here(archive).version
+    if made_with != __version__:
+        console.note(f"packed by cmx {made_with}, and this is {__version__}: its actions may expect another worker")
     for each in impostors(archive, Catalog.default()):
         console.note(str(each))
     if options is None:

@@ -15,11 +15,13 @@ class Given(NamedTuple):
     """``data`` has the files of sources, each under ``key_of`` the source; ``wheels`` is a folder of wheels.
 
     The data lies apart from the store: that an archive says so does not make it what a package of that name holds, and
-    nobody but the solution itself is to get it.
+    nobody but the solution itself is to get it. For the same reason what a solution's own packages convert and compile
+    is kept in ``made``.
     """
 
     data: Derived | None = None
     wheels: Path | None = None
+    made: Derived | None = None
 
     def has(self, source: Mapping[str, Any]) -> bool:
         """Whether a source's files seem to be among it; nothing is hashed."""

@@ -17,19 +17,14 @@ from cmx.component import Component, SoftwareDetect
 from cmx.detect import Detector, Finding
 from cmx.errors import ComponentInvalid, RunError, UsageError
 from cmx.files import readable
-from cmx.host import Host, target_of
 from cmx.install import (
     Given,
     build_environment,
-    describe_install,
     describe_source,
     fetch,
     fetch_packages,
     find_interpreter,
     held,
-    install_hint,
-    install_rule,
-    install_tool,
     mark_tool_used,
 )
 from cmx.reference import Reference
@@ -39,6 +34,7 @@ from cmx.resolver.locking import TARGET
 from cmx.resolver.pinning import artifact_of
 from cmx.resolver.plan import Pin, Plan, PlannedEnvironment
 from cmx.resolver.world import normalised
+from cmx.runner.tools import Tools
 from cmx.settings import Settings
 from cmx.store import Artefact, Environment, Store, key_of
 from cmx.store.environments import environment_digest
@@ -90,6 +86,7 @@ class Provisioner:
         self._reporter = reporter
         self._given = given
         self._pythons: dict[str, Path] = {}
+        self._tooling = Tools(plan, settings, offline, reporter)
         self._tools: dict[str, Finding] = {}
         self._provided: dict[str, Provided] = {}
 
@@ -98,6 +95,8 @@ class Provisioner:
 
         A step that needs no Python package runs on the interpreter that runs cmx.
         """
+        if name == TARGET:
+            raise UsageError("the plan would run something in the packages of another platform", hint="resolve again")
         if name not in self._pythons:
             planned = self.plan.environments.get(name)
             self._pythons[name] = self._environment(planned) if planned else Path(sys.executable)
@@ -113,44 +112,10 @@ class Provisioner:
         if not isinstance(component, SoftwareDetect) or component.python_package:
             return None
         if role not in self._tools:
-            installable = pin.source == "installable"
-            found = self._installed(pin, component) if installable else self._detected(pin, component)
+            found = self._tooling.find(pin, component)
             mark_tool_used(self._settings, found.path)
             self._tools[role] = found
         return self._tools[role]
-
-    def _detected(self, pin: Pin, component: SoftwareDetect) -> Finding:
-        found = Detector(self._settings).detect(component, explicit=Path(pin.how)).findings[0]
-        if found.version != pin.version:
-            raise ComponentInvalid(
-                f"{pin.how} is {pin.name} {found.version}, and the plan was made with {pin.version}",
-                hint="it was replaced since: resolve again",
-            )
-        return found
-
-    def _installed(self, pin: Pin, component: SoftwareDetect) -> Finding:
-        """The tool that a rule of the component puts into the store. A package may call itself less exactly than the
-        program in it: Debian's qemu 7.2 prints 7.2.22."""
-        host, start = Host.detect(), time.perf_counter_ns()
-        target = self.plan.request.target if component.is_for_a_target else ""
-        rule = install_rule(component, host, target)
-        if rule is None:
-            raise UsageError(f"no rule of {component.file} installs {pin.name} here", hint="resolve again here")
-        what = describe_install(component, rule)
-        self._reporter.begin("provision", what)
-        folder = install_tool(
-            component, rule, store=self.store, target=target, offline=self._offline, reporter=self._reporter
-        )
-        self._reporter.end("provision", what, (time.perf_counter_ns() - start) / 1e9)
-        wanted = target or host.platform
-        for found in Detector(self._settings).detect(component).findings:
-            own = found.path.is_relative_to(folder) and (not found.target or target_of(found.target) == wanted)
-            if own and f"{found.version}.".startswith(f"{pin.version}."):
-                return found
-        raise ComponentInvalid(
-            f"{what} left no {pin.name} {pin.version} that works",
-            hint=f"cmx detect {pin.name} says why; or {install_hint(component, host, target)}",
-        )
 
     def files(self, role: str) -> Provided | None:
         """The files behind a role's pin; None for software."""
@@ -168,15 +133,18 @@ class Provisioner:
         return self._provided[role]
 
     def obtain(self) -> None:
-        """Everything that is installed or fetched, for conversions too; no code of a component runs.
+        """Everything that is installed or fetched, for conversions too; nothing of it is run.
 
-        Tools are found or installed when a step needs them: to look at one is to run it.
+        Tools are asked for their versions, or built, when a step needs them: that is to run them.
         """
         for name in self.plan.environments:
             if name != TARGET:
                 self.python(name)
         for role, pin in self.plan.pins.items():
             self.target_folder(role)
+            component = self.component(pin)
+            if isinstance(component, SoftwareDetect) and not component.python_package:
+                self._tooling.obtain(pin, component)
             if pin.artifact is not None and "on-disk" not in pin.artifact:
                 self._fetched(pin, source_of(pin.artifact))
 
@@ -309,7 +277,9 @@ class Provisioner:
                 shutil.move(path, folder / f"{name}{path.suffix}")
             return {**made_from, "summary": made.summary}
 
-        artefact = self.store.derive(key_of(made_from), build, what=label, on_wait=self._reporter.note)
+        # A solution's lock may name packages of its own making by known names: what they make stays with it.
+        keeper = self._given.made if self._given and self._given.made else self.store.derived
+        artefact = keeper.derive(key_of(made_from), build, what=label, on_wait=self._reporter.note)
         summary = str(artefact.made_from.get("summary") or label)
         self._reporter.end(step, summary, (time.perf_counter_ns() - start) / 1e9, cached=not built)
         return artefact

@@ -14,7 +14,7 @@ from typing import Any
 
 from cmx.component import Component
 from cmx.errors import ComponentInvalid, UsageError
-from cmx.install import describe_source, fetch
+from cmx.install import Given, describe_source, fetch
 from cmx.reference import Reference
 from cmx.reporter import Reporter
 from cmx.repository import Catalog
@@ -28,7 +28,7 @@ from cmx.store import Store, key_of, sha256_of
 from cmx.store.derived import Derived
 
 FOLDER = "data"
-GIVEN = "given"
+GIVEN, MADE = "given", "made"
 
 
 def sources(plan: Plan) -> dict[str, tuple[Pin, Mapping[str, Any]]]:
@@ -122,7 +122,7 @@ _FORGED = "whoever made it changed it by hand: ask for one that 'cmx solution pa
 
 def settle(data: Sequence[Datum], unpacked: Path, locks: Path) -> None:
     """Turn the members that were unpacked below ``unpacked`` into the folders that their sources are."""
-    kept = given(unpacked, locks)
+    brought = _brought(unpacked, locks)
     for datum in data:
 
         def build(folder: Path, datum: Datum = datum) -> Mapping[str, Any]:
@@ -131,9 +131,13 @@ def settle(data: Sequence[Datum], unpacked: Path, locks: Path) -> None:
                 os.link(unpacked / FOLDER / sha256, folder / name)
             return {"single": datum.single, "source": dict(datum.source)}
 
-        kept.derive(datum.key, build, what=datum.component)
+        brought.derive(datum.key, build, what=datum.component)
 
 
-def given(folder: Path, locks: Path) -> Derived:
-    """The data of the solution in ``folder``."""
+def kept(folder: Path, locks: Path) -> Given:
+    """What the solution in ``folder`` brought along, and what was made of it here."""
+    return Given(data=_brought(folder, locks), made=Derived(folder, locks, MADE))
+
+
+def _brought(folder: Path, locks: Path) -> Derived:
     return Derived(folder, locks, GIVEN)

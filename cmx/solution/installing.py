@@ -75,7 +75,7 @@ def install(
 def opened(archive: Archive, plan: Plan, folder: Path, settings: Settings) -> Installed:
     """A solution that lies, or would lie, in ``folder``."""
     catalog = Catalog([Repository.open(folder / "repository", name=archive.manifest.name)], settings)
-    return Installed(archive, folder, plan, catalog, Given(data.given(folder, settings.locks)))
+    return Installed(archive, folder, plan, catalog, data.kept(folder, settings.locks))
 
 
 def folder_of(archive: Archive, settings: Settings) -> Path:

@@ -26,7 +26,7 @@ def collect(plan: Plan, folder: Path, members: dict[str, Member], settings: Sett
     if fetched := next((pin for pin in tools if pin.source == "installable"), None):
         raise UsageError(
             f"{fetched.reference} is fetched with {fetched.how or 'an installer'}, which an archive cannot hold",
-            hint="--size with-data packs the rest; or use one that machines have: --prefer detected",
+            hint="--size with-data packs the rest; or pack a result, or a plan of --plan-only, where it was detected",
         )
     for name, environment in plan.environments.items():
         reporter.begin("pack", f"the wheels of {name}")

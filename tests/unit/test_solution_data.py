@@ -17,7 +17,7 @@ from cmx.registry.folder import RegistryFolder
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan
 from cmx.solution import Archive, Subject, check, pack
-from cmx.solution.data import given, settle
+from cmx.solution.data import kept, settle
 from cmx.solution.licences import objection
 from cmx.store import Store, key_of
 
@@ -100,9 +100,9 @@ def test_what_was_brought_along_is_used_under_its_names_and_hashed(tmp_path: Pat
     archive = with_data(tmp_path)
     archive.unpack(tmp_path / "there")
     settle(archive.manifest.data, tmp_path / "there", tmp_path / "locks")
-    from cmx.install import Given, fetch
+    from cmx.install import fetch
 
-    elsewhere, brought = Store(archive_home(tmp_path)), Given(given(tmp_path / "there", tmp_path / "locks"))
+    elsewhere, brought = Store(archive_home(tmp_path)), kept(tmp_path / "there", tmp_path / "locks")
     fetched = fetch(SOURCE, store=elsewhere, folder=tmp_path, offline=True, given=brought)
     assert {path.name: path.read_bytes() for path in fetched.path.iterdir()} == {"one.jpg": b"one", "two.jpg": b"two"}
     assert elsewhere.list() == ()  # it is no proof of what the package holds, so that nobody else gets it

@@ -9,7 +9,6 @@ import pytest
 from solutions import forged, small_archive, small_result
 
 from cmx.errors import StoreError, UsageError
-from cmx.install import Given
 from cmx.settings import Settings
 from cmx.signing.keys import Keyring
 from cmx.solution import Archive, sign
@@ -89,5 +88,4 @@ def test_the_network_is_not_granted_unasked(settings: Settings) -> None:
 
 
 def test_what_is_installed_finds_components_in_its_own_folder_alone(installed: Installed) -> None:
-    assert installed.given == Given(installed.given.data)
     assert {entry.file.is_relative_to(installed.folder) for entry in installed.catalog.entries()} == {True}
