@@ -57,6 +57,9 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
 
     if arguments.command == "list":
         return _list(arguments.where)
+    if "://" in arguments.folder:
+        hint = f"cmx registry list {arguments.folder} reads it; what is kept there is changed where its folder lies"
+        raise UsageError(f"{arguments.folder} is an address, not a folder", hint=hint)
     root = Path(arguments.folder).expanduser().absolute()
     if arguments.command == "init":
         return _init(root, arguments)

@@ -168,10 +168,13 @@ class RegistryFolder:
 
     @contextmanager
     def _new_file(self, write: Callable[[IO[bytes]], None]) -> Iterator[Path]:
+        """A file that is not whole yet. Under the lock, so that others of its kind are left from what was killed."""
         folder = self.root / "files"
         path = folder / f".{os.getpid()}.{os.urandom(4).hex()}"
         with disk_failures(self.root, "publishing"):
             folder.mkdir(exist_ok=True)
+            for left in (*folder.glob(".*"), *self.root.glob(f".{FILE}.*")):
+                left.unlink()
             try:
                 with path.open("xb") as stream:
                     write(stream)

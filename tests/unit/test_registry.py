@@ -354,6 +354,37 @@ def test_processes_that_publish_at_once_lose_nothing_and_publish_nothing_twice(
     assert registry.verify(Reporter()) == (2, (), ())
 
 
+PUBLISHING = """
+import pathlib, sys
+from cmx.registry.folder import RegistryFolder, Release
+
+def write(stream):
+    stream.write(b"half")
+    print("now", flush=True)
+    pathlib.Path(sys.argv[2]).read_bytes()
+
+registry = RegistryFolder(pathlib.Path(sys.argv[1]))
+registry._publish(Release("solution", "other", "1.0.0", "", 0, ""), write)
+"""
+
+
+def test_a_publishing_that_was_killed_leaves_the_index_and_at_most_a_file_that_no_version_names(
+    zoo: RegistryFolder, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # the copying waits for what never comes
+    child = subprocess.Popen([sys.executable, "-c", PUBLISHING, zoo.root, pipe], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"now\n"
+    child.kill()
+    child.wait(30)
+    child.stdout.close()
+    assert zoo.verify(Reporter()) == (3, (), ())
+    assert [path for path in (zoo.root / "files").iterdir() if path.is_file()]
+    zoo.publish_solution(small_archive(tmp_path / "more", version="1.3.0").path)
+    assert not [path for path in (zoo.root / "files").iterdir() if path.is_file()]
+
+
 def test_what_is_no_solution_is_not_published(tmp_path: Path, archives: list[Path]) -> None:
     registry = RegistryFolder.init(tmp_path / "zoo", "zoo")
     bad = tmp_path / "bad.zip"
@@ -607,6 +638,7 @@ def test_registries_by_the_command_line(
     )
     assert cmx("registry", "yank", "zoo", "flow==1.2.0", "--reason", "wrong labels")["yanked"] == "wrong labels"
     assert cmx("registry", "verify", "zoo")["releases"] == 4
+    assert "is an address" in cmx("registry", "verify", "https://example.org/zoo", code=2)["error"]["message"]
     assert "no registry was added" in cmx("solution", "download", "flow", code=2)["error"]["message"]
     assert cmx("repo", "add", "zoo")["kind"] == "registry"
     got = cmx("solution", "download", "flow")
