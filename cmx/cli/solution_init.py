@@ -27,12 +27,12 @@ def run(arguments: argparse.Namespace) -> Answer:
 
     archive, settings = opened_archive(arguments)
     if arguments.dry_run:
-        return preview_answer(archive, lock_here(archive), settings, None, runs=False)
+        return preview_answer(archive, lock_here(archive, arguments.platform), settings, None, runs=False)
     console = Console()
     try:
         verdict = refuse_forged(archive, settings)
         announce(archive, verdict, None, console)
-        installed = install(archive, settings, offline=arguments.offline, reporter=console)
+        installed = install(archive, settings, platform=arguments.platform, offline=arguments.offline, reporter=console)
     finally:
         console.close()
     action = installed.plan.request.action or "benchmark"

@@ -45,12 +45,12 @@ def run(arguments: argparse.Namespace) -> Answer:
     archive, settings = opened_archive(arguments)
     options = running_options(arguments, archive, settings)
     if arguments.dry_run:
-        return preview_answer(archive, lock_here(archive), settings, options.isolation, runs=True)
+        return preview_answer(archive, lock_here(archive, arguments.platform), settings, options.isolation, runs=True)
     verdict = require_trust(archive, settings, allowed=arguments.allow_untrusted)
     console = Console()
     try:
         announce(archive, verdict, options, console)
-        installed = install(archive, settings, offline=arguments.offline, reporter=console)
+        installed = install(archive, settings, platform=arguments.platform, offline=arguments.offline, reporter=console)
         plan = plan_for(
             installed, arguments.action, settings_given(getattr(arguments, "settings", ()), arguments.action, installed)
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def add_archive(parser: Parser) -> None:
     """The archive, and what every verb takes that installs it."""
     parser.add_argument("archive", metavar="ARCHIVE", help="a .cmx.zip")
+    parser.add_argument("--platform", default="", metavar="OS-ARCH", help="take this lock: programs run in an emulator")
     parser.add_argument("--offline", action="store_true", help="use what is on this machine or in the archive")
     parser.add_argument(
         "--dry-run", action="store_true", help="list every command, download and path, and do nothing of it"

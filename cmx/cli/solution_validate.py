@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     archive, settings = opened_archive(arguments)
     options = running_options(arguments, archive, settings)
     if arguments.dry_run:
-        return preview_answer(archive, lock_here(archive), settings, options.isolation, runs=True)
+        return preview_answer(archive, lock_here(archive, arguments.platform), settings, options.isolation, runs=True)
     expected = expected_result(archive)
     if options.sampling == Sampling():  # as often as its maker measured
         options = options._replace(sampling=Sampling(int((expected.sampling or {}).get("launches", 0))))
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     console = Console()
     try:
         announce(archive, verdict, options, console)
-        installed = install(archive, settings, offline=arguments.offline, reporter=console)
+        installed = install(archive, settings, platform=arguments.platform, offline=arguments.offline, reporter=console)
         result = run_solution(installed, installed.plan, settings, options, console)
         if result.error:
             console.note(f"recorded: cmx result show {result.short}")

@@ -8,6 +8,7 @@ cmx solution init classification-1.0.0.cmx.zip         install what is missing; 
 cmx solution run benchmark classification-1.0.0.cmx.zip
 cmx solution validate classification-1.0.0.cmx.zip     run it, and compare with what its maker had
 cmx solution sign classification-1.0.0.cmx.zip --key me
+cmx solution retarget matmul-1.0.0.cmx.zip --platform linux-aarch64
 cmx solution diff classification-1.0.0.cmx.zip classification-1.1.0.cmx.zip
 """
 
@@ -21,6 +22,7 @@ from cmx.cli import (
     solution_download,
     solution_init,
     solution_pack,
+    solution_retarget,
     solution_run,
     solution_show,
     solution_sign,
@@ -40,6 +42,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "validate": (solution_validate, "run it, and compare with what its maker had"),
     "sign": (solution_sign, "vouch for an archive with one of your keys"),
     "diff": (solution_diff, "what two archives have that is not the same"),
+    "retarget": (solution_retarget, "add a lock for another platform, or say what cannot be had there"),
     "download": (solution_download, "fetch an archive from a registry; nothing of it is run"),
 }
 """One module each, with ``configure(parser)`` and ``run(arguments)``, and a line of help."""

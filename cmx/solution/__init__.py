@@ -13,6 +13,7 @@ __all__ = [
     "differences",
     "impostors",
     "pack",
+    "retarget",
     "sign",
     "verdict",
     "write",
@@ -28,6 +29,7 @@ __getattr__ = exports(
         "installing": ("Installed", "install"),
         "manifest": ("Manifest",),
         "packing": ("About", "Subject", "pack"),
+        "retargeting": ("retarget",),
         "signature": ("sign", "verdict"),
     },
 )

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from cmx.errors import RunError, StoreError, UsageError
 from cmx.files import disk_failures
-from cmx.host import Host
+from cmx.host import Host, check_target
 from cmx.install import Given
 from cmx.reporter import Reporter
 from cmx.repository import Catalog, Repository
@@ -45,9 +45,16 @@ class Installed:
 
 
 def install(
-    archive: Archive, settings: Settings, *, offline: bool = False, reporter: Reporter | None = None
+    archive: Archive,
+    settings: Settings,
+    *,
+    platform: str = "",
+    offline: bool = False,
+    reporter: Reporter | None = None,
 ) -> Installed:
     """Unpack a solution and install what is missing of all that its lock names; done once, it costs a look.
+
+    ``platform`` names another lock than this machine's: of programs that an emulator runs here.
 
     Two at once do it once; one that is killed leaves nothing half-made. A complete archive asks no network. Raises
     UsageError where it has no lock for this machine, StoreError for a signature that is bad or revoked, and what
@@ -55,7 +62,7 @@ def install(
     """
     reporter = reporter or Reporter()
     refuse_forged(archive, settings)
-    plan = lock_here(archive)
+    plan = lock_here(archive, platform)
     complete = archive.manifest.size == "complete"
     folder = _unpacked(archive, settings, reporter)
     installed = opened(archive, plan, folder, settings)
@@ -84,12 +91,20 @@ def folder_of(archive: Archive, settings: Settings) -> Path:
     return settings.solutions / f"{manifest.name}-{manifest.version}-{archive.digest[:12]}"
 
 
-def lock_here(archive: Archive) -> Plan:
+def lock_here(archive: Archive, platform: str = "") -> Plan:
     """The lock that can be carried out on this machine: its own, or one for another target that is made here.
 
-    Raises UsageError where there is none.
+    With ``platform`` it is the lock for that one. Raises UsageError where there is none, or this machine is no place
+    to carry it out.
     """
     here = Host.detect().platform
+    if platform:
+        plan = lock(archive, check_target(platform))
+        if platform != here and f"{plan.host['os']}-{plan.host['architecture']}" != here:
+            raise UsageError(
+                f"the lock for {platform} is for cmx on that platform, and this is {here}", hint="run it there"
+            )
+        return plan
     if here in archive.manifest.locks:
         return lock(archive, here)
     plans = (lock(archive, target) for target in sorted(archive.manifest.locks))

@@ -97,7 +97,7 @@ def pack(
     components = used_components(plan, catalog)
     workflow = components[0]
     members: dict[str, Member] = {}
-    packed = tuple(_add_component(component, components, members) for component in components)
+    packed = tuple(add_component(component, components, members) for component in components)
     name = about.name or workflow.name.replace(".", "-").replace("_", "-")
     members["repository/repo.yaml"] = f"schema: 1\nname: {name}\ndescription: Of a solution\n".encode()
     target = target_of(plan)
@@ -165,7 +165,7 @@ def _unchanged(catalog: Catalog, reference: str, digest: str) -> Component:
     return component
 
 
-def _add_component(component: Component, all_of_them: Iterable[Component], members: dict[str, Member]) -> Packed:
+def add_component(component: Component, all_of_them: Iterable[Component], members: dict[str, Member]) -> Packed:
     """Put a component's files among the members."""
     several = sum(each.key == component.key for each in all_of_them) > 1
     folder = f"repository/{FOLDERS[component.kind]}/{component.name}" + (f"/{component.version}" if several else "")
