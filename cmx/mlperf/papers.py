@@ -133,8 +133,7 @@ def readme(pair: Pair, place: Place, benchmark: rules.Benchmark) -> str:
         "",
         "Again:",
         "",
-        f"    {_command(run)}",
-        f"    {_command(pair.accuracy)}",
+        *dict.fromkeys(f"    {_command(each)}" for each in (run, pair.accuracy)),
     ]
     return "\n".join(lines) + "\n"
 
