@@ -44,13 +44,16 @@ def _answer(arguments: list[str], as_json: bool, verbs: Mapping[str, str]) -> An
 
 
 def _nearest_verb(verb: str, verbs: Mapping[str, str]) -> str:
-    """An action is what ``cmx run`` does; of anything else the nearest verb."""
+    """The verb that was meant; of what resembles none, whether it is an action, which is what ``cmx run`` does."""
+    hint = nearest(verb, verbs)
+    if hint.startswith("did you mean"):
+        return hint  # and the catalog needs not be read
     from cmx.repository import Catalog
 
     try:
-        return f"did you mean 'cmx run {verb}'?" if verb in Catalog.default().names("action") else nearest(verb, verbs)
+        return f"did you mean 'cmx run {verb}'?" if verb in Catalog.default().names("action") else hint
     except CmxError:
-        return nearest(verb, verbs)
+        return hint
 
 
 def _print(answer: Answer, as_json: bool) -> int:
