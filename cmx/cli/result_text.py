@@ -112,11 +112,18 @@ def _remarks(result: Result) -> list[str]:
         return notes  # the table says it all
     if "throughput" not in result.metrics:
         return [*notes, *(f"failed: {reason}" for reason in result.reasons)]
-    remarks = [f"measured with {result.metrics.get('threads')} thread(s), {_repeated(result)}", *_claim(result), *notes]
+    remarks = [f"measured with {_with(result.metrics)}, {_repeated(result)}", *_claim(result), *notes]
     remarks += [f"noisy before: {sentence}" for sentence in _before(result)]
     remarks += [f"noisy{_how_often(result)}: {sentence}" for sentence in result.noisy]
     remarks += [f"caution: {sentence}" for sentence in result.cautions]
     return remarks + [f"not valid: {reason}" for reason in result.reasons]
+
+
+def _with(metrics: Mapping[str, Any]) -> str:
+    """As in "1 thread(s)", or "1 thread(s) in each of 2 workers, batches of 3.4 on average"."""
+    workers, batch = metrics.get("workers", 1), metrics.get("mean_batch")
+    said = f"{metrics.get('threads')} thread(s)" + (f" in each of {workers} workers" if workers > 1 else "")
+    return said + (f", batches of {batch:.1f} on average" if batch and metrics.get("batch_size", 1) > 1 else "")
 
 
 def _repeated(result: Result) -> str:

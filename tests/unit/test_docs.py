@@ -49,5 +49,13 @@ def test_every_key_of_a_kind_is_explained(kind: str) -> None:
     assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
 
 
+def test_every_parameter_of_a_benchmark_is_explained() -> None:
+    text = (DOCS / "loadgen.md").read_text(encoding="utf-8")
+    parameters = load(DOCS.parent / "actions" / "benchmark" / "component.yaml").parameters  # type: ignore[union-attr]
+    elsewhere = {"performance-sample-count", "warm-up"}
+    shortened = {"test05-sample-index-rng-seed", "test05-schedule-rng-seed"}
+    assert [name for name in sorted({*parameters} - elsewhere - shortened) if f"--{name}" not in text] == []
+
+
 def test_the_page_on_components_is_short() -> None:
     assert len(COMPONENTS.read_text(encoding="utf-8").splitlines()) < 240

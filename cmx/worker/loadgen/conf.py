@@ -150,6 +150,8 @@ def _parts(where: str, name: str) -> tuple[str, str, str]:
     model, scenario, key = parts
     if scenario not in (*NAMES.values(), "*"):
         raise LoadError(f"{where}: there is no scenario {scenario!r}", _nearest(scenario, [*NAMES.values(), "*"]))
+    if key == "mode":
+        raise LoadError(f"{where}: cmx has to know the mode before LoadGen reads this", "give --mode, and leave it out")
     if key in _IGNORED:
         raise LoadError(
             f"{where}: LoadGen does not take {key} from a user.conf", f"--set {key.replace('_', '-')}=VALUE"

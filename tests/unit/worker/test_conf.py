@@ -71,6 +71,7 @@ def test_a_user_conf_is_read_as_loadgen_reads_it(tmp_path: Path, scenario: str) 
         ("*.Server.qsl_rng_seed = 20", "LoadGen does not take qsl_rng_seed from a user.conf", "--set qsl-rng-seed="),
         ("*.Server.samples_per_query = 2", "Server has no 'samples_per_query'", ""),
         ("*.Server.min_duration = 1.5", "min_duration is '1.5'", "give a whole number"),
+        ("*.*.mode = 1", "cmx has to know the mode before LoadGen reads this", "give --mode, and leave it out"),
         ("*.Server.target_latency = 1.5", "target_latency is '1.5'", "give a whole number"),
         ("*.Server.target_qps = many", "target_qps is 'many'", "give a number"),
         ("*.Server.target_qps = nan", "target_qps is 'nan'", "give a number"),
