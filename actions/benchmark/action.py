@@ -16,6 +16,7 @@ from .expectations import Expected, defaults
 from .peak import find_peak
 
 USER_CONF = "user.conf"
+_TOKEN_BOUND_NS = 100_000_000
 FIRST_TOKENS, TOKENS = "first-tokens.npy", "tokens.npy"
 
 
@@ -190,7 +191,11 @@ def _server_notes(report: Report, settings: Settings, given: Settings) -> list[s
     percent = round(float(report.settings.get("target_latency_percentile", 0)) * 100, 4)
     reached = report.summary.get(f"result_{percent:.2f}_percentile_latency_ns")
     was = "" if reached is None else f": LoadGen's p{percent:g}, from when each was due, is {reached / 1e6:.2f} ms"
-    notes = [f"{target:g} queries/s arrived, and {percent:g} % may take {bound / 1e6:g} ms{was}"]
+    allowed = f"{percent:g} % may take {bound / 1e6:g} ms{was}"
+    if settings.use_token_latencies:
+        ttft, tpot = (each or _TOKEN_BOUND_NS for each in (settings.ttft_latency, settings.tpot_latency))
+        allowed = f"of {percent:g} % the first token may take {ttft / 1e6:g} ms, and each after it {tpot / 1e6:g} ms"
+    notes = [f"{target:g} queries/s arrived, and {allowed}"]
     if given.server_target_qps is None and settings.mode == "performance" and not settings.user_conf:
         notes.append("target-qps was not given, and is half of what the warm-up reached")
     return notes

@@ -26,6 +26,15 @@ _THROUGHPUT = {
 }
 _PEAK = "FindPeakPerformance: Found peak performance field: "
 _TWICE_QUOTED = re.compile(r'""([^"]*)""')
+_BOUNDS = {"": ("result_{:.2f}_percentile_latency_ns", "effective_target_latency_ns")}
+_OF_TOKENS = "requested_use_token_latencies"
+_TOKEN_BOUNDS = {
+    " of first tokens": ("result_first_token_{:.2f}_percentile_latency_ns", "requested_server_ttft_latency"),
+    " of tokens after the first": (
+        "result_time_per_output_token_{:.2f}_percentile_ns",
+        "requested_server_tpot_latency",
+    ),
+}
 _TOO_MANY = "Too many outstanding queries"
 
 
@@ -96,16 +105,20 @@ def invalid_reasons(log: Log) -> tuple[str, ...]:
 
 def _over_the_bound(log: Log) -> str:
     """That answers came too late, with the figures where the log has them."""
-    target, percentile = log.values.get("effective_target_latency_ns"), _percentile(log)
-    reached = log.values.get(f"result_{percentile:.2f}_percentile_latency_ns")
-    if reached is None or target is None or reached <= target:
-        return "the latency bound was not met"
-    return f"the latency bound was not met: p{percentile:g} is {reached / 1e6:.1f} ms, and may be {target / 1e6:g} ms"
+    percentile = _percentile(log)
+    bounds = _TOKEN_BOUNDS if log.values.get(_OF_TOKENS) else _BOUNDS
+    said = []
+    for what, (reached_key, target_key) in bounds.items():
+        reached, target = log.values.get(reached_key.format(percentile)), log.values.get(target_key)
+        if reached is not None and target is not None and reached > target:
+            said.append(f"p{percentile:g}{what} is {reached / 1e6:.1f} ms, and may be {target / 1e6:g} ms")
+    return ": ".join(["the latency bound was not met", *([", ".join(said)] if said else [])])
 
 
 def _too_few(log: Log) -> str:
     """That a percentile asks for more queries, in LoadGen's words: how many depends on the percentile."""
-    said = " ".join(str(log.values.get("early_stopping_result", "")).replace(" * ", " ").split())
+    names = ("early_stopping_result", "early_stopping_ttft_result", "early_stopping_tpot_result")
+    said = " ".join(" ".join(str(log.values.get(name, "")) for name in names).replace(" * ", " ").split())
     return f"too few queries for the percentile asked for, the {_percentile(log):g}th: {said}"
 
 

@@ -217,6 +217,18 @@ def test_a_benchmark_of_what_generates_times_its_tokens(worker: Worker, talking:
     assert metrics["loadgen"]["result_first_token_50.00_percentile_latency_ns"] >= 4_000_000
 
 
+def test_a_server_that_is_late_with_tokens_is_told_which(worker: Worker, talking: dict[str, Any]) -> None:
+    bounds = {"ttft_latency": 0.001, "tpot_latency": 0.0001, "latency_percentile": 0.9}
+    asked = {"scenario": "server", "target_qps": 80, "duration": 0.2, "min_query_count": 70, "warm_up": 2}
+    metrics = benchmark(worker, talking, **asked, **bounds)
+    assert metrics["verdict"] == "INVALID"
+    reason = metrics["invalid_reasons"][0]
+    assert reason.startswith("the latency bound was not met: p90 of first tokens is ")
+    assert "and may be 1 ms, p90 of tokens after the first is " in reason
+    assert reason.endswith(" ms, and may be 0.1 ms")
+    assert "of 90 % the first token may take 1 ms, and each after it 0.1 ms" in metrics["notes"][0]
+
+
 def test_an_offline_benchmark_counts_tokens_and_has_no_first_one(worker: Worker, talking: dict[str, Any]) -> None:
     metrics = benchmark(worker, talking, scenario="offline", duration=0.1, warm_up=2, expected_qps=50)
     assert 3 * metrics["samples"] <= metrics["tokens"] <= 4 * metrics["samples"]
