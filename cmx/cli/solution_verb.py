@@ -9,6 +9,7 @@ cmx solution run benchmark classification-1.0.0.cmx.zip
 cmx solution validate classification-1.0.0.cmx.zip     run it, and compare with what its maker had
 cmx solution sign classification-1.0.0.cmx.zip --key me
 cmx solution retarget matmul-1.0.0.cmx.zip --platform linux-aarch64
+cmx solution export classification-1.0.0.cmx.zip --format docker
 cmx solution diff classification-1.0.0.cmx.zip classification-1.1.0.cmx.zip
 """
 
@@ -20,6 +21,7 @@ from types import ModuleType
 from cmx.cli import (
     solution_diff,
     solution_download,
+    solution_export,
     solution_init,
     solution_pack,
     solution_retarget,
@@ -43,6 +45,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "sign": (solution_sign, "vouch for an archive with one of your keys"),
     "diff": (solution_diff, "what two archives have that is not the same"),
     "retarget": (solution_retarget, "add a lock for another platform, or say what cannot be had there"),
+    "export": (solution_export, "a Dockerfile, a plain install script, or an RO-Crate"),
     "download": (solution_download, "fetch an archive from a registry; nothing of it is run"),
 }
 """One module each, with ``configure(parser)`` and ``run(arguments)``, and a line of help."""

@@ -1,0 +1,48 @@
+"""Write a solution in a form that needs no cmx to be read or installed: a new folder, or nothing.
+
+cmx solution export classification-1.0.0.cmx.zip --format docker
+cmx solution export classification-1.0.0.cmx.zip --format venv-script --output here
+cmx solution export classification-1.0.0.cmx.zip --format ro-crate
+
+docker is a Dockerfile, venv-script is install.sh: both have pip install exactly the locked packages, by their hashes,
+and fetch models and datasets. ro-crate describes every file for archives of research data.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cmx.cli.answer import Answer
+from cmx.cli.parser import Parser
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    parser.add_argument("archive", metavar="ARCHIVE", help="a .cmx.zip")
+    parser.add_argument("--format", required=True, choices=("docker", "venv-script", "ro-crate"), help="which form")
+    parser.add_argument("--platform", default="", metavar="OS-ARCH", help="which lock (default: this machine's)")
+    parser.add_argument("--output", metavar="FOLDER", help="default: NAME-VERSION-FORMAT here")
+
+
+def run(arguments: argparse.Namespace) -> Answer:
+    """The folder that was written."""
+    from datetime import datetime, timezone
+
+    from cmx.host import Host
+    from cmx.solution import Archive
+    from cmx.solution.exporting import export
+
+    archive = Archive.open(Path(arguments.archive))
+    manifest = archive.manifest
+    folder = Path(arguments.output or f"{manifest.name}-{manifest.version}-{arguments.format}")
+    platform = arguments.platform or Host.detect().platform
+    today = datetime.now(timezone.utc).date().isoformat()
+    export(archive, arguments.format, platform, folder, published=today)
+    then = {
+        "docker": f"docker build {folder}",
+        "venv-script": f"{folder}/install.sh",
+        "ro-crate": f"{folder}/ro-crate-metadata.json",
+    }
+    document = {"folder": str(folder), "format": arguments.format, "platform": platform}
+    return Answer(document, f"written to {folder}\n\n{then[arguments.format]}")
