@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def configure(parser: Parser, arguments: list[str]) -> None:
     """Add the options, and those of the action that the command line names."""
-    parser.add_argument("action", nargs="?", help="benchmark | validate | run | compile, or one of yours")
+    parser.add_argument("action", nargs="?", help="benchmark | validate | audit | run | compile, or one of yours")
     parser.add_argument("workflow", nargs="?", help="default: image-classification")
     add_request_options(parser)
     parser.add_argument(
