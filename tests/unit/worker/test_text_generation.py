@@ -229,6 +229,20 @@ def test_a_server_that_is_late_with_tokens_is_told_which(worker: Worker, talking
     assert "of 90 % the first token may take 1 ms, and each after it 0.1 ms" in metrics["notes"][0]
 
 
+def test_a_submission_run_scores_the_answers_and_times_the_tokens(worker: Worker, talking: dict[str, Any]) -> None:
+    metrics = benchmark(worker, talking, mode="submission", duration=0.2, min_query_count=70, warm_up=2)
+    assert metrics["counts"] == {"answers_found": 1, "total": 2}
+    assert metrics["queries"] >= 70
+    assert 3 * metrics["queries"] <= metrics["tokens"] <= 4 * metrics["queries"]
+
+
+def test_what_generates_no_tokens_has_none_timed(worker: Worker, talking: dict[str, Any]) -> None:
+    plain = benchmark(worker, talking, duration=0.05, min_query_count=5, warm_up=1, use_token_latencies=False)
+    assert not {"tokens", "first_token", "per_token"} & set(plain)
+    native = benchmark(worker, talking, duration=0.05, min_query_count=5, warm_up=1, engine="native")
+    assert (native["engine"], "tokens" in native) == ("cmx-native", False)
+
+
 def test_an_offline_benchmark_counts_tokens_and_has_no_first_one(worker: Worker, talking: dict[str, Any]) -> None:
     metrics = benchmark(worker, talking, scenario="offline", duration=0.1, warm_up=2, expected_qps=50)
     assert 3 * metrics["samples"] <= metrics["tokens"] <= 4 * metrics["samples"]
