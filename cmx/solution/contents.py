@@ -165,7 +165,7 @@ def _check_expected(archive: Archive, plan: Plan) -> None:
         return
     record = expected_result(archive)
     if record.workflow != plan.workflow:
-        raise ComponentInvalid(f"{RESULT}: is of {record.workflow}, not of {plan.workflow}", hint=_FORGED)
+        raise ComponentInvalid(f"{RESULT}: is of {ascii(record.workflow)[1:-1]}, not of {plan.workflow}", hint=_FORGED)
     measured = measured_metrics(record)
     for name, said in expected["metrics"].items():
         if measured.get(name) != said["value"]:
@@ -183,7 +183,8 @@ def expected_result(archive: Archive) -> Result:
     validate(document, "result", source=source)
     try:
         record = Result.from_document(document)
-        measured_metrics(record)
+        if not all(isinstance(value, int | float) for value in measured_metrics(record).values()):
+            raise TypeError("one is no number")
     except (
         AttributeError,
         KeyError,
@@ -192,7 +193,7 @@ def expected_result(archive: Archive) -> Result:
     ) as error:  # metrics are an action's own: no schema has them
         raise ComponentInvalid(f"{source}: its metrics are not those of a run: {error}", hint=_FORGED) from error
     if record.key != document["key"]:
-        raise StoreError(f"{source}: key is {document['key']}, expected {record.key}", hint=_FORGED)
+        raise StoreError(f"{source}: key is {ascii(document['key'])[1:-1]}, expected {record.key}", hint=_FORGED)
     return record
 
 

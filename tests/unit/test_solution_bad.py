@@ -385,6 +385,10 @@ BAD: dict[str, tuple[Forge, str]] = {
         lambda path: forged(path, {"expected/result.json": with_latency(path, "1 ms")}),
         "expected/result.json: its metrics are not those of a run",
     ),
+    "a record with a text for a number": (
+        lambda path: forged(path, {"expected/result.json": with_latency(path, {"p50": "\x1b[2J"})}),
+        "expected/result.json: its metrics are not those of a run: one is no number",
+    ),
     "a record of another workflow": (
         lambda path: forged(path, {"expected/result.json": other_record(path)}),
         "expected/result.json: is of workflow/other==1.0.0, not of workflow/flow==1.0.0",
