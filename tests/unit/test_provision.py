@@ -8,11 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from fake_tools import shell, tool
 
 from cmx.detect import Detector
-from cmx.errors import UsageError
-from cmx.resolver.plan import PlannedEnvironment
+from cmx.errors import Unavailable, UsageError
+from cmx.reporter import Reporter
+from cmx.resolver.plan import Pin, Plan, PlannedEnvironment, Request
 from cmx.runner.provision import _interpreter
+from cmx.runner.tools import Tools
 from cmx.settings import Settings
 from cmx.store import Package
 
@@ -46,3 +49,19 @@ def test_an_interpreter_that_is_another_than_the_plan_says_is_not_started(
         _interpreter(wanted, Detector(settings))
     assert message in caught.value.message
     assert caught.value.hint.startswith("resolve again")
+
+
+def test_a_tool_of_a_portable_lock_is_the_one_of_its_version_wherever_it_lies(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, number in (("newer", "2.0.1"), ("right", "1.2.3")):
+        (tmp_path / folder).mkdir()
+        shell(tmp_path / folder / "tool", f"echo tool {number}")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'newer'}:{tmp_path / 'right'}")
+    plan = Plan(Request("workflow/w"), "workflow/w==1.0.0", "", {}, {}, {}, (), "0.1.0")
+    tools = Tools(plan, settings, True, Reporter())
+    pin = Pin("tool", "software", "tool", "1.2.3", source="detected")
+    assert tools.find(pin, tool()).path == tmp_path / "right" / "tool"
+    monkeypatch.setenv("PATH", str(tmp_path / "newer"))
+    with pytest.raises(Unavailable, match=r"the plan was made with tool 1\.2\.3, and here is 2\.0\.1"):
+        tools.find(pin, tool())
