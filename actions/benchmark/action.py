@@ -196,7 +196,7 @@ def _server_notes(report: Report, settings: Settings, given: Settings) -> list[s
         ttft, tpot = (each or _TOKEN_BOUND_NS for each in (settings.ttft_latency, settings.tpot_latency))
         allowed = f"of {percent:g} % the first token may take {ttft / 1e6:g} ms, and each after it {tpot / 1e6:g} ms"
     notes = [f"{target:g} queries/s arrived, and {allowed}"]
-    if given.server_target_qps is None and settings.mode == "performance" and not settings.user_conf:
+    if given.server_target_qps is None and given.mode != "find-peak" and not settings.user_conf:
         notes.append("target-qps was not given, and is half of what the warm-up reached")
     return notes
 

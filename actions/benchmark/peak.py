@@ -12,6 +12,7 @@ from cmx.worker.loadgen import Report, Settings
 
 FOLDER = "find-peak"
 _SHARES = (0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)
+_CONFIRMATIONS = 2
 _PRECISE_BELOW = 50
 Measure = Callable[[Settings, Path], Report]
 
@@ -21,7 +22,8 @@ def find_peak(measure: Measure, settings: Settings, output: Path) -> tuple[Repor
 
     LoadGen's search looks at the latency bound alone and stops where it is just met: a run at that rate is as often
     INVALID as not, and has too many late answers for early stopping. So what is claimed is the first of 95 %, 90 %, …
-    of it at which a whole run is VALID. Raises ActionError when even the rate that the search began with is too high.
+    of it at which two whole runs, one after the other, are VALID. Raises ActionError when even the rate that the search
+    began with is too high.
     """
     search = dataclasses.replace(settings, server_find_peak_qps_decimals_of_precision=_decimals(settings))
     found = measure(search, output / FOLDER)
@@ -31,8 +33,11 @@ def find_peak(measure: Measure, settings: Settings, output: Path) -> tuple[Repor
     for share in _SHARES:
         rate = float(f"{found.peak_qps * share:.4g}")
         confirming = dataclasses.replace(settings, mode="performance", server_target_qps=rate)
-        report = measure(confirming, output)
         tried.append(rate)
+        for _ in range(_CONFIRMATIONS):
+            report = measure(confirming, output)
+            if not report.valid:
+                break
         if report.valid:
             break
     peak = {"searched_qps": found.peak_qps, "confirmed_qps": rate if report.valid else None, "tried_qps": tried}
@@ -57,5 +62,5 @@ def _too_high(settings: Settings, found: Report) -> ActionError:
 def _told(peak: dict[str, Any]) -> str:
     searched, confirmed = peak["searched_qps"], peak["confirmed_qps"]
     if confirmed is None:
-        return f"LoadGen's search found {searched:g} queries/s, but no run at a fifth of it or more was VALID"
-    return f"{confirmed:g} queries/s, confirmed by this run; LoadGen's search found {searched:g}"
+        return f"LoadGen's search found {searched:g} queries/s, but no two runs at a fifth of it or more were VALID"
+    return f"{confirmed:g} queries/s, confirmed by two runs, of which this is one; LoadGen's search found {searched:g}"
