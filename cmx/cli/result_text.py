@@ -112,11 +112,20 @@ def _remarks(result: Result) -> list[str]:
         return notes  # the table says it all
     if "throughput" not in result.metrics:
         return [*notes, *(f"failed: {reason}" for reason in result.reasons)]
-    remarks = [f"measured with {_with(result.metrics)}, {_repeated(result)}", *_claim(result), *notes]
+    remarks = [
+        f"measured {_by(result.metrics)}with {_with(result.metrics)}, {_repeated(result)}",
+        *_claim(result),
+        *notes,
+    ]
     remarks += [f"noisy before: {sentence}" for sentence in _before(result)]
     remarks += [f"noisy{_how_often(result)}: {sentence}" for sentence in result.noisy]
     remarks += [f"caution: {sentence}" for sentence in result.cautions]
     return remarks + [f"not valid: {reason}" for reason in result.reasons]
+
+
+def _by(metrics: Mapping[str, Any]) -> str:
+    """What drove the model, where it was not MLPerf LoadGen: the verdict is not LoadGen's either."""
+    return "by cmx's native engine, not MLPerf LoadGen, " if metrics.get("engine") == "cmx-native" else ""
 
 
 def _with(metrics: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ class Draft:
     """A request with its names looked up.
 
     ``paths`` are the places that the user gave for software (``--set gcc.path=…``), by role and by name; ``parameters``
-    are the other parameters. ``brought`` are the roles that the value of a setting or of a parameter brings, and whose.
+    are the other parameters. ``brought`` are the roles that the value of a setting or of a parameter brings, and whose;
+    ``spared`` is what to give for such a role not to be needed ("--engine native").
     """
 
     request: Request
@@ -32,6 +33,7 @@ class Draft:
     paths: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     brought: dict[str, str] = field(default_factory=dict)
+    spared: dict[str, str] = field(default_factory=dict)
 
     @property
     def software(self) -> dict[str, SoftwareDetect]:
@@ -99,6 +101,9 @@ def bring(draft: Draft, who: str, fragments: Mapping[str, Mapping[str, Any]], ch
             if role not in draft.roles:
                 draft.roles[role] = _reference_or_role(draft, asker, role, need)
                 draft.brought[role] = asker
+                others = [value for value in fragment.get("enum", ()) if not fragment["requires"].get(str(value))]
+                if others:
+                    draft.spared[role] = f"--{name} {others[0]}"
 
 
 def _reference_or_role(draft: Draft, asker: str, role: str, need: str) -> Reference:

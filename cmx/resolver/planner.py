@@ -31,6 +31,7 @@ from cmx.resolver.world import (
     MAIN,
     World,
     node,
+    requirement,
 )
 from cmx.store import Package
 
@@ -57,7 +58,11 @@ def make_plan(
     _check_framework(draft, draft.software)
     _check_task(draft)
     settings, parameters = _chosen_values(draft)
-    solution, locks = _solve(draft, machine, offline, locked)
+    try:
+        solution, locks = _solve(draft, machine, offline, locked)
+    except Unsatisfiable as error:
+        error.hint = _by_other_values(draft, error)
+        raise
     pins = _with_settings(make_pins(draft, solution), settings)
     _check_filled(draft, pins)
     plan = Plan(
@@ -129,6 +134,17 @@ def _chosen_values(draft: Draft) -> tuple[dict[str, dict[str, Any]], dict[str, d
 
 def _with_settings(pins: Mapping[str, Pin], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Pin]:
     return {role: replace(pin, settings=settings[role]) if role in settings else pin for role, pin in pins.items()}
+
+
+def _by_other_values(draft: Draft, error: Unsatisfiable) -> str:
+    """The hint of an error, with the option that does without what stands in the way, where there is one."""
+    for role, option in draft.spared.items():
+        need = requirement(draft.roles[role])
+        if any(fact.startswith(draft.brought[role]) and fact.endswith(str(need)) for fact in error.facts):
+            others = [repair for repair in error.repairs if repair != f"without {need}"]
+            more = f"; or one of these: {'; '.join(others)}" if others else ""
+            return f"give {option}, which needs no {draft.roles[role].key}{more}"
+    return error.hint
 
 
 def _solve(

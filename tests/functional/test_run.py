@@ -79,6 +79,25 @@ def test_loadgen_gets_the_settings_that_were_asked_for(cmx: CommandLine) -> None
     assert not any(f'"value": {seed},' in log for seed in seeds)
 
 
+def test_the_native_engine_needs_no_loadgen_and_is_not_taken_for_it(cmx: CommandLine) -> None:
+    native = cmx.json("run", "benchmark", *SHORT, "--engine", "native")["result"]
+    steps = {step["id"]: step["outcome"]["metrics"] for step in native["steps"] if step["outcome"]}
+    assert {steps[name]["engine"] for name in ("benchmark", "validate")} == {"cmx-native"}
+    assert steps["validate"]["passed"] is True
+    shown = cmx("result", "show", native["id"]).out
+    assert "measured by cmx's native engine, not MLPerf LoadGen, with 1 thread(s)" in shown
+    assert (" VERDICT\n" in shown, " LOADGEN\n" in shown) == (True, False)
+
+    loadgen = cmx.json("run", "benchmark", *SHORT, "--offline")["result"]
+    assert native["pins"].keys() == loadgen["pins"].keys() - {"loadgen"} != loadgen["pins"].keys()
+    (found,) = cmx("result", "compare", loadgen["id"], native["id"], "--invalid", "--json").document["comparisons"]
+    assert {"group": "setting", "name": "engine", "a": "loadgen", "b": "native"} in found["differences"]
+
+    refused = cmx("run", "benchmark", "--without", "mlcommons-loadgen", code=4)
+    assert "action/benchmark with engine loadgen needs software/mlcommons-loadgen" in refused.error
+    assert refused.hint == "give --engine native, which needs no software/mlcommons-loadgen"
+
+
 def test_accuracy_mode_classifies_every_photo_once(cmx: CommandLine) -> None:
     result = cmx.json("run", "benchmark", "--mode", "accuracy")["result"]
     metrics = next(step for step in result["steps"] if step["id"] == "benchmark")["outcome"]["metrics"]
