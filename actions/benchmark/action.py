@@ -64,6 +64,7 @@ def benchmark(
         "threads": threads,
         "batch_size": batch_size,
         "workers": workers,
+        "shared_predictor": workers > 1 and system.predictors[0] is system.predictors[-1],
         **_metrics(context, report, system, scenario),
         **found,
         "load": _load(report, scenario, workers),

@@ -131,7 +131,8 @@ def _by(metrics: Mapping[str, Any]) -> str:
 def _with(metrics: Mapping[str, Any]) -> str:
     """As in "1 thread(s)", or "1 thread(s) in each of 2 workers, batches of 3.4 on average"."""
     workers, batch = metrics.get("workers", 1), metrics.get("mean_batch")
-    said = f"{metrics.get('threads')} thread(s)" + (f" in each of {workers} workers" if workers > 1 else "")
+    which = f" for {workers} workers together" if metrics.get("shared_predictor") else f" in each of {workers} workers"
+    said = f"{metrics.get('threads')} thread(s)" + (which if workers > 1 else "")
     return said + (f", batches of {batch:.1f} on average" if batch and metrics.get("batch_size", 1) > 1 else "")
 
 

@@ -152,6 +152,7 @@ class Talker:
     inputs = (TensorInfo("prompt", "uint8", (1, "bytes")), TensorInfo("most_tokens", "int64", (1,)))
     outputs = (TensorInfo("text", "uint8", (1, "bytes")), TensorInfo("tokens", "int64", (1,)))
     load_ns = 1
+    concurrent = True
 
     def predict(self, feeds):
         return self.stream(feeds, lambda: None)
@@ -213,6 +214,7 @@ def test_a_benchmark_of_what_generates_times_its_tokens(worker: Worker, talking:
     assert metrics["first_token"]["min"] >= 4_000_000
     assert metrics["per_token"]["min"] >= 1_000_000
     assert metrics["first_token"]["p50"] < metrics["latency"]["p50"]
+    assert metrics["shared_predictor"] is (scenario == "server")
     assert metrics["tokens_per_second"] == metrics["loadgen"]["result_completed_tokens_per_second"] > 0
     assert metrics["loadgen"]["result_first_token_50.00_percentile_latency_ns"] >= 4_000_000
 
