@@ -10,10 +10,7 @@ it would wait for ever.
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, perf_counter_ns
 from typing import Any
@@ -24,6 +21,7 @@ from cmx.worker.loadgen import logs
 from cmx.worker.loadgen.bridge import Bridge
 from cmx.worker.loadgen.seam import LoadError, ProgressSink, Report, SampleLibrary, SystemUnderTest
 from cmx.worker.loadgen.settings import NAMES, Settings
+from cmx.worker.loadgen.undisturbed import undisturbed
 
 NAME = "mlperf-loadgen"
 _MODES = {
@@ -45,7 +43,7 @@ def run(sut: SystemUnderTest, qsl: SampleLibrary, settings: Settings, output: Pa
     tokens = bool(wanted.use_token_latencies)
     bridge = Bridge(sut, one_query=settings.scenario == "offline", tokens=tokens)
     library = _library(bridge, qsl)
-    with _undisturbed():
+    with undisturbed():
         begin = perf_counter_ns()
         _supervise(bridge, library, wanted, settings, output, progress)
         elapsed = perf_counter_ns() - begin
@@ -130,24 +128,6 @@ class _Watch:
                     "the system under test dropped them, or needs longer: --set answer-timeout=10min",
                 )
             )
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Without Python's cyclic garbage collector, whose pauses would be counted as the model's.
-
-    What is alive is collected once and frozen, so that nothing is left to do; the collector is restored after.
-    """
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        if enabled:
-            gc.enable()
 
 
 def _test_settings(settings: Settings) -> Any:
