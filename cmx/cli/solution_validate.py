@@ -99,7 +99,8 @@ def _speed(found: Validation) -> str:
 
 def _cautions(speed: Comparison) -> Iterator[str]:
     if speed.ratio.low is None:
-        yield f"{len(speed.a.values)} launches there and {len(speed.b.values)} here: an interval needs 5 of each"
+        there, here = len(speed.a.values), len(speed.b.values)
+        yield f"{there} launch{'es' * (there != 1)} there and {here} here: an interval needs 5 of each"
     for where, side in (("there", speed.a), ("here", speed.b)):
         if side.noisy:
             yield f"the machine {where} was noisy"
