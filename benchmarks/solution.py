@@ -27,7 +27,7 @@ _CMX = [sys.executable, "-m", "cmx"]
 RATIO, READ_AGAIN = 2.0, 0.01
 _HEAD = "schema: 1\nkind: {kind}\nuid: a{number:015d}\nname: {name}\nversion: 1.0.0\ndescription: For a benchmark\n"
 _BODIES = {
-    "model": "task: none\ninputs: [{name: x, dtype: float32, shape: [1]}]\n"
+    "model": "license: Apache-2.0\ntask: none\ninputs: [{name: x, dtype: float32, shape: [1]}]\n"
     "outputs: [{name: y, dtype: float32, shape: [1]}]\nvariants: {onnx: {source: {file: model.onnx}}}\n",
     "action": "entry: action.py:look\nrequires: {model: model}\n",
     "workflow": "requires: {model: model/large}\nsteps: [{id: look, action: look}]\n",
@@ -89,6 +89,7 @@ def make_archive(folder: Path, megabytes: int, environment: dict[str, str]) -> P
     import hashlib
 
     from cmx.solution import Archive, write
+    from cmx.solution.manifest import Datum
 
     for number, (kind, body) in enumerate(_BODIES.items()):
         place = folder / "repository" / f"{kind}s" / _NAMES[kind]
@@ -110,7 +111,9 @@ def make_archive(folder: Path, megabytes: int, environment: dict[str, str]) -> P
             stream.write(block)
             digest.update(block)
     members[f"data/{digest.hexdigest()}"] = folder / "data"
-    write(replace(small.manifest, size="with-data"), members, small.path)
+    source = {"url": "weights", "sha256": digest.hexdigest()}
+    datum = Datum("model/large==1.0.0", "Apache-2.0", "", source, single=True, files={"weights": digest.hexdigest()})
+    write(replace(small.manifest, size="with-data", data=(datum,)), members, small.path)
     (folder / "data").unlink()
     return small.path
 

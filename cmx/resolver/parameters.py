@@ -150,7 +150,8 @@ def read(name: str, value: Any, fragment: Mapping[str, Any]) -> Any:
     Raises UsageError for a value that the fragment refuses.
     """
     typed = _typed(value, fragment) if isinstance(value, str) else value
-    problem = validate_value(typed, {key: fragment[key] for key in _KEYWORDS if key in fragment})
+    rules = {key: fragment[key] for key in _KEYWORDS if key in fragment}
+    problem = validate_value(typed, rules).removesuffix(" or null")  # which is to leave it out, and nobody types it
     if isinstance(typed, float) and not math.isfinite(typed):
         problem = f"{typed} is not a number to work with"
     if problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -54,5 +55,6 @@ def test_what_has_no_wheel_on_a_platform_is_named_with_what_has_one(workshop: Co
     assert (tmp_path / "tf.cmx.zip").read_bytes() == before
 
     told = cmx.json("solution", "retarget", "tf.cmx.zip", "--platform", "macos-aarch64")
-    assert "environment main: without tensorflow-cpu with tensorflow" in told["changes"]
+    # The environment may be one that other work made, and have more to leave out.
+    assert any(re.fullmatch(r"environment main: without .*tensorflow-cpu.* with tensorflow", c) for c in told["changes"])
     cmx("solution", "verify", "tf.cmx.zip")
