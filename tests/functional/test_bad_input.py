@@ -55,7 +55,8 @@ CHECKPOINT = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
             "run benchmark --duration soon",
             2,
             'duration: "soon" is not of type number',
-            "duration in s: the least a measurement lasts; 10 s if nothing says it (or with a unit: ns, us, µs, ms, s, min, h)",
+            "duration in s: the least a measurement lasts; 10 s if nothing says it "
+            "(or with a unit: ns, us, µs, ms, s, min, h)",
         ),
         ("run benchmark --set scenario", 2, "--set scenario: expected KEY=VALUE", "as in --set scenario=value"),
         (
