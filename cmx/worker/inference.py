@@ -14,7 +14,7 @@ from cmx.worker.outcome import ActionError
 from cmx.worker.predictors import Predictor, open_predictor
 from cmx.worker.process import processors
 from cmx.worker.serving import ServingSut
-from cmx.worker.tasks import Feeds, Outputs, Score, Task, open_task
+from cmx.worker.tasks import Feeds, GeneratingTask, Outputs, Score, Task, open_task
 
 if TYPE_CHECKING:
     from cmx.worker.loadgen import Complete, SystemUnderTest
@@ -98,7 +98,7 @@ class Sut:
         self._fixed = _check_batch(predictor, batch_size)
         self._predictor = predictor
         self._predict = predictor.predict
-        self._tokens = tokens
+        self._generating = task if tokens and isinstance(task, GeneratingTask) else None
         self._task = task
         self._feeds = samples.feeds
         self._batch_size = batch_size
@@ -109,16 +109,17 @@ class Sut:
         for start in range(0, len(ids), step):
             chunk = ids[start : start + step]
             feeds = self.batch([self._feeds[index] for index in indices[start : start + step]])
-            outputs = self._stream(feeds, chunk, complete) if self._tokens else self.infer(feeds)
-            answers = self._task.answers(feeds, outputs)[: len(chunk)] if self._answering else None
-            if self._tokens:
-                complete(chunk, answers, self._task.tokens(outputs)[: len(chunk)])
+            if self._generating is not None:
+                outputs = _streamed(self._generating, self._predictor, feeds, chunk, complete)
+                complete(
+                    chunk, self._answers(feeds, outputs, len(chunk)), self._generating.tokens(outputs)[: len(chunk)]
+                )
             else:
-                complete(chunk, answers)
+                outputs = self.infer(feeds)
+                complete(chunk, self._answers(feeds, outputs, len(chunk)))
 
-    def _stream(self, feeds: Feeds, ids: Sequence[int], complete: Complete) -> Outputs:
-        """The outputs, and on the way there the word that the first token is."""
-        return self._task.stream(self._predictor, feeds, lambda: complete.first_token(ids))
+    def _answers(self, feeds: Feeds, outputs: Outputs, count: int) -> Optional[Sequence[bytes]]:
+        return self._task.answers(feeds, outputs)[:count] if self._answering else None
 
     def flush(self) -> None:
         """Nothing is ever held back."""
@@ -146,6 +147,13 @@ class Sut:
             self.infer(self.batch([self._feeds[index]] * self._batch_size))
             times.append(perf_counter_ns() - begin)
         return times
+
+
+def _streamed(
+    task: GeneratingTask, predictor: Predictor, feeds: Feeds, ids: Sequence[int], complete: Complete
+) -> Outputs:
+    """The outputs, and on the way there the word that the first token is."""
+    return task.stream(predictor, feeds, lambda: complete.first_token(ids))
 
 
 def _check_batch(predictor: Predictor, batch_size: int) -> bool:
@@ -211,10 +219,11 @@ def _side_by_side(context: Context, threads: int, workers: int) -> list[Predicto
 
 
 def _of_tokens(context: Context, task: Task, wanted: Optional[bool]) -> bool:
-    if wanted and not task.generates:
+    generates = isinstance(task, GeneratingTask)
+    if wanted and not generates:
         name = context.role("model").component.get("task")
         raise ActionError(f"{name} generates no tokens", "leave out use-token-latencies")
-    return task.generates if wanted is None else wanted
+    return generates if wanted is None else wanted
 
 
 def score_answers(task: Task, report: Report, metric: str) -> Score:

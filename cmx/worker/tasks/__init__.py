@@ -16,9 +16,9 @@ from typing import Optional, cast
 from cmx.worker.accuracy import Score
 from cmx.worker.context import Context
 from cmx.worker.outcome import ActionError
-from cmx.worker.tasks.base import Feeds, Infer, Outputs, PictureTask, Shown, Task
+from cmx.worker.tasks.base import Feeds, GeneratingTask, Infer, Outputs, PictureTask, Shown, Task
 
-__all__ = ["Feeds", "Infer", "Outputs", "PictureTask", "Score", "Shown", "Task", "open_task", "tasks"]
+__all__ = ["Feeds", "GeneratingTask", "Infer", "Outputs", "PictureTask", "Score", "Shown", "Task", "open_task", "tasks"]
 
 
 def tasks() -> tuple[str, ...]:

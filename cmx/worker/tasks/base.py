@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,7 +46,7 @@ class Shown:
     files: Sequence[str] = ()
 
 
-class Task:
+class Task(ABC):
     """One task with one model: from samples to feeds, from outputs to answers, from answers to a score.
 
     ``metrics`` are the names that ``score`` gives, the main one first. What is needed only to show an input or to
@@ -53,8 +54,6 @@ class Task:
     """
 
     metrics: tuple[str, ...] = ()
-    generates = False
-    """Whether outputs come token by token; then ``stream`` and ``tokens`` tell of them."""
 
     def __init__(self, context: Context, inputs: Sequence[str]) -> None:
         self.context = context
@@ -70,9 +69,9 @@ class Task:
     def __len__(self) -> int:
         return len(self.dataset)
 
+    @abstractmethod
     def sample(self, index: int) -> Feeds:
         """One sample as the model wants it: contiguous arrays whose first axis is 1 long. Called from threads."""
-        raise NotImplementedError
 
     def collate(self, samples: Sequence[Feeds]) -> Feeds:
         """Several samples as one batch; here they have one shape, and go into memory that is used again.
@@ -94,17 +93,9 @@ class Task:
         """The outputs for a batch: one prediction, or as many as a model with a state takes for a sample."""
         return predict(feeds)
 
-    def stream(self, predictor: Predictor, feeds: Feeds, first: Callable[[], None]) -> Outputs:
-        """As ``infer``, for a task that generates; ``first`` is called once, when the first token is there."""
-        raise NotImplementedError
-
-    def tokens(self, outputs: Outputs) -> Sequence[int]:
-        """How many tokens were generated for each sample of a batch."""
-        raise NotImplementedError
-
+    @abstractmethod
     def answers(self, feeds: Feeds, outputs: Outputs) -> Sequence[bytes]:
         """One answer for each sample of a batch, as bytes: they go through the load generator's accuracy log."""
-        raise NotImplementedError
 
     def alike(self, first: bytes, second: bytes) -> bool:
         """Whether two answers to one sample are the same, but for what an order of additions makes of them."""
@@ -115,22 +106,34 @@ class Task:
         if metric not in self.metrics:
             raise ValueError(f"unknown metric {metric!r}; there is: {', '.join(self.metrics)}")
 
+    @abstractmethod
     def score(self, answers: Mapping[int, bytes], metric: str) -> Score:
         """How good the answers are, by the samples' indices: ``metric``, and what else there is to say."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show(self, path: Path, infer: Infer, *, top: Optional[int], threshold: Optional[float]) -> Shown:
         """What the model makes of the input in a file: at most ``top`` answers, those of a score above ``threshold``.
 
         None leaves either to the task. Raises ActionError for a file that is no such input.
         """
-        raise NotImplementedError
 
 
 def close_numbers(first: bytes, second: bytes) -> bool:
     """Whether two answers of float32 are as many numbers, and the same to a thousandth."""
     a, b = (np.frombuffer(answer, dtype="<f4") for answer in (first, second))
     return len(a) == len(b) and bool(np.allclose(a, b, rtol=1e-3, atol=1e-3))
+
+
+class GeneratingTask(Task):
+    """A task whose outputs come token by token: when the first is there, and how many there are, is told too."""
+
+    @abstractmethod
+    def stream(self, predictor: Predictor, feeds: Feeds, first: Callable[[], None]) -> Outputs:
+        """As ``infer``; ``first`` is called once, when the first token is there."""
+
+    @abstractmethod
+    def tokens(self, outputs: Outputs) -> Sequence[int]:
+        """How many tokens were generated for each sample of a batch."""
 
 
 class PictureTask(Task):

@@ -15,7 +15,7 @@ from cmx.worker.context import Context
 from cmx.worker.datasets.questions import Questions
 from cmx.worker.operators import pipeline
 from cmx.worker.outcome import ActionError
-from cmx.worker.tasks.base import Feeds, Infer, Outputs, Shown, Task, text_of
+from cmx.worker.tasks.base import Feeds, GeneratingTask, Infer, Outputs, Shown, text_of
 
 if TYPE_CHECKING:
     from cmx.worker.predictors import Predictor
@@ -24,7 +24,7 @@ _INPUTS = ("prompt", "most_tokens")
 _MOST_SHOWN = 128
 
 
-class TextGeneration(Task):
+class TextGeneration(GeneratingTask):
     """An answer is the text, UTF-8.
 
     The model takes a ``prompt``, bytes of UTF-8, and ``most_tokens``, the most to generate; it gives the ``text`` that
@@ -32,7 +32,6 @@ class TextGeneration(Task):
     """
 
     metrics = ("answers_found",)
-    generates = True
 
     def __init__(self, context: Context, inputs: Sequence[str]) -> None:
         super().__init__(context, inputs)

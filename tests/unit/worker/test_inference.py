@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 from cmx.worker import Context, Role, inference
 from cmx.worker.inference import Samples
-from cmx.worker.tasks import Feeds, Task
+from cmx.worker.tasks import Feeds, Infer, Outputs, Score, Shown, Task
 
 
 class Numbers(Task):
@@ -21,6 +21,15 @@ class Numbers(Task):
 
     def sample(self, index: int) -> Feeds:
         return {"a": np.full((1, 2), index, np.int32), "b": np.full((1, 1), index, np.int64)}
+
+    def answers(self, feeds: Feeds, outputs: Outputs) -> Sequence[bytes]:
+        return [output.tobytes() for output in outputs["a"]]
+
+    def score(self, answers: Mapping[int, bytes], metric: str) -> Score:
+        return Score.counted({"answered": sum(map(bool, answers.values()))}, len(answers))
+
+    def show(self, path: Path, infer: Infer, *, top: int | None, threshold: float | None) -> Shown:
+        return Shown(path.name, "numbers", [])
 
 
 @pytest.fixture
