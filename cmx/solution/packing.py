@@ -91,21 +91,30 @@ def pack(
     Raises UsageError for what others cannot have, ComponentNotFound and ComponentInvalid for components that are not
     what the plan was made with, StoreError where the archive cannot be written.
     """
-    about = about or About()
+    about, reporter = about or About(), reporter or Reporter()
     plan = portable(subject.plan)
     catalog = catalog.with_locked(plan.digests())
     components = used_components(plan, catalog)
-    workflow = components[0]
     members: dict[str, Member] = {}
     packed = tuple(add_component(component, components, members) for component in components)
-    name = about.name or workflow.name.replace(".", "-").replace("_", "-")
-    members["repository/repo.yaml"] = f"schema: 1\nname: {name}\ndescription: Of a solution\n".encode()
-    target = target_of(plan)
-    members[f"locks/{target}.json"] = canonical(plan.document())
     expected = _expected(subject.result, components, tolerances or {}, catalog, members) if subject.result else None
-    reporter = reporter or Reporter()
     taken = data.collect(plan, catalog, members, private=private, reporter=reporter) if size != "recipes" else ()
-    manifest = Manifest(
+    manifest = replace(_manifest(plan, about, size, components[0], packed, members), expected=expected, data=taken)
+    if size != "complete":
+        return _write(manifest, members, to)
+    with workspace(catalog.settings.cache, "wheels") as folder:
+        wheels.collect(plan, folder, members, catalog.settings, reporter)
+        return _write(manifest, members, to)
+
+
+def _manifest(
+    plan: Plan, about: About, size: str, workflow: Component, packed: tuple[Packed, ...], members: dict[str, Member]
+) -> Manifest:
+    """What the solution is and is locked to; its repository's name and its lock become members."""
+    name, target = about.name or workflow.name.replace(".", "-").replace("_", "-"), target_of(plan)
+    members["repository/repo.yaml"] = f"schema: 1\nname: {name}\ndescription: Of a solution\n".encode()
+    members[f"locks/{target}.json"] = canonical(plan.document())
+    return Manifest(
         name=name,
         version=about.version,
         description=about.description or workflow.description,
@@ -116,15 +125,8 @@ def pack(
         inputs=plan.request.document(),
         components=packed,
         locks={target: f"locks/{target}.json"},
-        expected=expected,
         network=about.network or False,
-        data=taken,
     )
-    if size != "complete":
-        return _write(manifest, members, to)
-    with workspace(catalog.settings.cache, "wheels") as folder:
-        wheels.collect(plan, folder, members, catalog.settings, reporter)
-        return _write(manifest, members, to)
 
 
 def used_components(plan: Plan, catalog: Catalog) -> list[Component]:

@@ -55,29 +55,26 @@ class FileServer:
 def serving(certificate: tuple[Path, Path] | None = None) -> Iterator[FileServer]:
     """A server that runs while the block does; with a certificate (and its key) it speaks https."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    scheme = "https" if certificate else "http"
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    scheme = "https" if certificate else "http"
-    files = FileServer(f"{scheme}://127.0.0.1:{server.server_address[1]}")
-    server.files = files  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with _running(server, scheme) as files:
         yield files
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextmanager
 def serving_folder(folder: Path) -> Iterator[FileServer]:
     """Python's own http.server on a folder; ``FileServer.requests`` are those so far."""
     handler = type("Handler", (_FolderHandler,), {"folder": str(folder)})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    files = FileServer(f"http://127.0.0.1:{server.server_address[1]}")
+    with _running(ThreadingHTTPServer(("127.0.0.1", 0), handler), "http") as files:
+        yield files
+
+
+@contextmanager
+def _running(server: ThreadingHTTPServer, scheme: str) -> Iterator[FileServer]:
+    files = FileServer(f"{scheme}://127.0.0.1:{server.server_address[1]}")
     server.files = files  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
