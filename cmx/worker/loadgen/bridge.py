@@ -7,35 +7,68 @@ of open ones only. After an error everything open is completed, and everything n
 
 from __future__ import annotations
 
+import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from time import perf_counter_ns
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 import mlperf_loadgen as lg
 
-from cmx.worker.loadgen.seam import LoadError, SystemUnderTest
+from cmx.worker.loadgen.seam import Complete, LoadError, SystemUnderTest
 
 _Response = lg.QuerySampleResponse
+_AT_ONCE = 1024
+
+
+class _Responses(threading.local):
+    """LoadGen's responses, of each thread its own, used again and again: making one costs three times as much as that.
+
+    LoadGen copies what it is told before it lets another thread of Python run.
+    """
+
+    def __init__(self) -> None:
+        self.one = _Response(0, 0, 0)
+        self.alone = [self.one]
+        self._many: list[Any] = []
+
+    def tell(self, ids: Sequence[int]) -> None:
+        """These are done, without an answer."""
+        for start in range(0, len(ids), _AT_ONCE):
+            part = ids[start : start + _AT_ONCE]
+            self._many += (_Response(0, 0, 0) for _ in range(len(part) - len(self._many)))
+            for response, number in zip(self._many, part):
+                response.id = number
+            lg.QuerySamplesComplete(self._many[: len(part)])
+
+
+_responses_of_thread = _Responses()
 
 
 class Bridge:
-    """``issue`` and ``flush`` are for LoadGen, ``__call__``, ``first_token`` and ``fail`` for the system.
+    """``issue`` and ``flush`` are for LoadGen, ``complete``, with its ``first_token`` and ``fail``, for the system.
 
     ``latencies`` and what lies beside it are as in Report; ``asked`` counts samples.
     """
 
     def __init__(self, sut: SystemUnderTest, *, one_query: bool, tokens: bool) -> None:
         self.error: Optional[BaseException] = None
-        self.asked = 0
         self.begins, self.latencies = array("q"), array("q")
         self.first_tokens, self.tokens = array("q"), array("q")
+        self._more = 0
         self._ends: list[tuple[int, int]] = [(0, 0)]
         self._open: dict[int, int] = {}
-        self._issue, self._flush = sut.issue, sut.flush
+        self._flush = sut.flush
         self._one_query = one_query
         self._with_tokens = tokens
+        self.complete = self._completing()
+        self.issue = self._issuing(sut)
+
+    @property
+    def asked(self) -> int:
+        """How many samples were asked for."""
+        return len(self.begins) + self._more
 
     @property
     def unanswered(self) -> int:
@@ -50,28 +83,6 @@ class Bridge:
         """How many samples were asked for, in the last run or in all."""
         return self.asked - (self._ends[-2][1] if last_run and len(self._ends) > 1 else 0)
 
-    def issue(self, ids: list[int], indices: list[int]) -> None:
-        """One query, from LoadGen."""
-        number = len(self.begins)
-        if len(ids) == 1:
-            self._open[ids[0]] = number
-        else:
-            self._open.update(zip(ids, repeat(number)))
-        self.asked += len(ids)
-        if not self._one_query:
-            self.latencies.append(0)
-        if self._with_tokens:
-            self.first_tokens.append(0)
-            self.tokens.append(0)
-        self.begins.append(perf_counter_ns())
-        if self.error is not None:
-            self._give_up()
-            return
-        try:
-            self._issue(ids, indices, self)
-        except BaseException as error:
-            self.fail(error)
-
     def flush(self) -> None:
         """Passed on, from LoadGen."""
         self._ends.append((len(self.begins), self.asked))
@@ -80,33 +91,68 @@ class Bridge:
         except BaseException as error:
             self.fail(error)
 
-    def __call__(
-        self, ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
-    ) -> None:
-        """As the seam's Complete."""
-        now = perf_counter_ns()
-        if len(ids) == 1 and answers is None and tokens is None and not self._one_query:
-            number = self._open.pop(ids[0], -1)
-            if number >= 0:
-                self.latencies[number] = now - self.begins[number]
-                lg.QuerySamplesComplete([_Response(ids[0], 0, 0)])
+    def _issuing(self, sut: SystemUnderTest) -> Callable[[list[int], list[int]], None]:
+        """A closure, as is that of ``_completing``: both are called for each query, and what they cost is measured."""
+        opened, begins, begun, latencies = self._open, self.begins, self.begins.append, self.latencies
+        pass_on, complete, one_query, with_tokens = sut.issue, self.complete, self._one_query, self._with_tokens
+
+        def issue(ids: list[int], indices: list[int]) -> None:
+            """One query, from LoadGen."""
+            if len(ids) == 1:
+                opened[ids[0]] = len(begins)
+            else:
+                opened.update(zip(ids, repeat(len(begins))))
+                self._more += len(ids) - 1
+            if not one_query:
+                latencies.append(0)
+            if with_tokens:
+                self.first_tokens.append(0)
+                self.tokens.append(0)
+            begun(perf_counter_ns())
+            if self.error is not None:
+                self._give_up()
                 return
-            self._refuse()
-            return
-        self._complete(ids, answers, tokens, now)
+            try:
+                pass_on(ids, indices, complete)
+            except BaseException as error:
+                self.fail(error)
+
+        return issue
+
+    def _completing(self) -> Complete:
+        taken, begins, latencies, one_query = self._open.pop, self.begins, self.latencies, self._one_query
+        told = _responses_of_thread
+
+        def complete(
+            ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
+        ) -> None:
+            now = perf_counter_ns()
+            if len(ids) != 1 or answers is not None or tokens is not None or one_query:
+                self._complete(ids, answers, tokens, now)
+                return
+            number = taken(ids[0], -1)
+            if number < 0:
+                self._refuse()
+                return
+            latencies[number] = now - begins[number]
+            told.one.id = ids[0]
+            lg.QuerySamplesComplete(told.alone)
+
+        extended = cast(Any, complete)
+        extended.first_token, extended.fail = self.first_token, self.fail
+        return cast(Complete, complete)
 
     def _complete(
         self, ids: Sequence[int], answers: Optional[Sequence[bytes]], tokens: Optional[Sequence[int]], now: int
     ) -> None:
-        taken = self._open.pop
-        numbers = [taken(number, -1) for number in ids]
+        numbers = list(map(self._open.pop, ids, repeat(-1)))
         if -1 in numbers:
             # Those that are open have been taken: complete them, or LoadGen would wait for them.
             _tell([each for each, number in zip(ids, numbers) if number >= 0])
             self._refuse()
             return
         if self._one_query:
-            self.latencies.extend([now - self.begins[0]] * len(ids))
+            self.latencies.extend(array("q", [now - self.begins[0]]) * len(ids))
         else:
             for number in numbers:
                 self.latencies[number] = max(self.latencies[number], now - self.begins[number])
@@ -153,7 +199,7 @@ def _tell(
 ) -> None:
     """Tell LoadGen that these are done; it copies the answers before it returns."""
     if answers is None and tokens is None:
-        lg.QuerySamplesComplete([_Response(number, 0, 0) for number in ids])
+        _responses_of_thread.tell(ids)
         return
     responses, buffers = _responses(ids, answers, tokens)
     lg.QuerySamplesComplete(responses)
