@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from threading import Thread
 from time import perf_counter_ns
@@ -14,6 +15,7 @@ from cmx.worker.loadgen.effective import Effective
 from cmx.worker.loadgen.ledger import Ledger
 from cmx.worker.loadgen.seam import SystemUnderTest
 from cmx.worker.loadgen.traffic import wait_until
+from cmx.worker.loadgen.undisturbed import punctual
 
 NATURALLY = "Ending naturally: Minimum query count and test duration met."
 _RAN_OUT = (
@@ -50,18 +52,20 @@ def one_after_another(
     found, size = Issued(), settings.samples_per_query
     found.starts = found.times
     issue, complete, done, started, clock = sut.issue, ledger.complete, ledger.done, found.times.append, perf_counter_ns
-    failures, alone, blank = ledger.failures, size == 1, bytes(8 * size)
+    failures, alone = ledger.failures, size == 1
+    expect = partial(done.append, 0) if alone else partial(done.frombytes, bytes(8 * size))
     begin = found.begin = clock()
     least, most, enough, latest = _limits(settings, begin)
-    number = 0
-    for ids, indices in zip(_ids(size), queries):
-        done.frombytes(blank)
+    number, look = 0, min(least, most)
+    for number, ids, indices in zip(count(1), _ids(size), queries):
+        expect()
         now = clock()
         started(now)
         issue(ids, indices, complete)
-        number += 1
         if failures or not (alone and done[-1]):
             ledger.wait(number * size - size, number * size)
+        if number < look and now <= latest:
+            continue
         if now >= enough and number >= least:
             found.messages.append(NATURALLY)
             break
@@ -106,12 +110,13 @@ def at_arrivals(
     ledger.expect(len(arrivals))
     server = _Server(sut, ledger, indices, arrivals, settings, coalesce=coalesce)
     helpers = [Thread(target=server.work, daemon=True) for _ in range(threads)]
-    for helper in helpers:
-        helper.start()
-    if not helpers:
-        server.work()
-    for helper in helpers:
-        helper.join()
+    with punctual():
+        for helper in helpers:
+            helper.start()
+        if not helpers:
+            server.work()
+        for helper in helpers:
+            helper.join()
     found = server.found
     found.samples = len(arrivals) - found.times.count(0)
     del found.starts[found.samples :], found.times[found.samples :]

@@ -30,7 +30,7 @@ class Ledger:
         self.tokens: Dict[int, int] = {}
         self.failures: List[BaseException] = []
         self._patience = settings.answer_timeout
-        self._awaited = [-1]
+        self._awaited: List[int] = []
         self._wake: SimpleQueue[None] = SimpleQueue()
         self.complete = self._answering(progress, total, keep_answers=settings.answers)
 
@@ -48,7 +48,7 @@ class Ledger:
             for number in range(last - 1, first - 1, -1):
                 if not self.done[number]:
                     self._wait_for(number, last)
-            self._awaited[0] = -1
+            self._awaited.clear()
         self.check()
 
     def check(self) -> None:
@@ -63,7 +63,7 @@ class Ledger:
 
     def _wait_for(self, number: int, last: int) -> None:
         # Its answer is looked for once more after this, by which whoever brings it knows that it is waited for.
-        self._awaited[0] = number
+        self._awaited[:] = [number]
         left, since = last, perf_counter_ns()
         while not self.done[number]:
             self.check()
@@ -90,7 +90,7 @@ class Ledger:
             if ids.stop > len(done):
                 return False
             done[ids.start : ids.stop] = array("q", [now]) * len(ids)
-            if awaited[0] in ids:
+            if any(number in ids for number in awaited):
                 wake(None)
             return True
 
@@ -100,15 +100,15 @@ class Ledger:
             nonlocal report_at
             now = clock()
             try:
-                for number in () if len(ids) >= _MANY and together(ids, now) else ids:
+                for number in ids if len(ids) < _MANY or not together(ids, now) else ():
                     if done[number]:
                         refuse(number, "twice")
                     done[number] = now
-                    if number == awaited[0]:
+                    if number in awaited:
                         wake(None)
             except IndexError:
                 refuse(number, "that it was never asked for")
-            if keep_answers and answers is not None:
+            if answers is not None and keep_answers:
                 kept.update(zip(ids, map(bytes, answers)))
             if tokens is not None:
                 counts.update(zip(ids, tokens))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, islice, repeat
+from operator import sub
 from typing import Dict, List
 
 from cmx.worker.loadgen import issuing, traffic
@@ -39,9 +40,9 @@ class Pass:
         """The latency of each sample in ns, in the order of asking."""
         starts, size = self.issued.starts, self.settings.samples_per_query
         if self.settings.scenario == "offline":
-            return [end - starts[0] for end in self.ends]
+            return list(map(sub, self.ends, repeat(starts[0])))
         if size == 1:
-            return [end - begin for begin, end in zip(starts, self.ends)]
+            return list(map(sub, self.ends, starts))
         return [end - starts[number // size] for number, end in enumerate(self.ends)]
 
     @cached_property

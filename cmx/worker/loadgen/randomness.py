@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import random
 import struct
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, List, Tuple
 
 _WORDS = 624
@@ -30,7 +30,13 @@ class Generator:
             state.append(word)
         source = random.Random()  # noqa: S311 - reproducible, not secret
         source.setstate((3, (*state, _WORDS), None))
-        self._words = chain.from_iterable(_blocks(source))
+        self._blocks = _blocks(source)
+        self._left: Iterator[int] = iter(())
+        self._words = chain.from_iterable(iter(self._next_block, None))
+
+    def _next_block(self) -> Iterator[int]:
+        self._left = iter(_unpacked(next(self._blocks)))
+        return self._left
 
     def below(self, count: int) -> int:
         """A whole number from 0 to ``count`` - 1 (Lemire's method, as ``std::uniform_int_distribution`` has it)."""
@@ -40,12 +46,11 @@ class Generator:
                 return word * count >> 32
         raise AssertionError("the words never end")
 
-    def all_below(self, count: int) -> Iterator[List[int]]:
+    def all_below(self, count: int) -> Iterator[Sequence[int]]:
         """What ``below`` would give call after call, for ever, some at a time; nothing else may be drawn after it."""
-        threshold = (_RANGE - count) % count
-        while True:
-            words = islice(self._words, _BLOCK)
-            yield [product >> 32 for word in words if (product := word * count) & _MASK >= threshold]
+        rest = tuple(self._left)
+        left = struct.pack(f"<{len(rest)}I", *rest)
+        yield from (_scaled(words, count) for words in chain([left], self._blocks))
 
     def fraction(self) -> float:
         """From 0 up to, not including, 1 (``std::generate_canonical``, from two words)."""
@@ -78,11 +83,29 @@ class Generator:
                     pass
 
 
-def _blocks(source: random.Random) -> Iterator[Tuple[int, ...]]:
+def _blocks(source: random.Random) -> Iterator[bytes]:
     """The words of a generator of 32 bits, for ever."""
-    parts = struct.Struct(f"<{_BLOCK}I")
     while True:
-        yield parts.unpack(source.getrandbits(32 * _BLOCK).to_bytes(4 * _BLOCK, "little"))
+        yield source.getrandbits(32 * _BLOCK).to_bytes(4 * _BLOCK, "little")
+
+
+def _unpacked(words: bytes) -> Tuple[int, ...]:
+    return struct.unpack(f"<{len(words) // 4}I", words)
+
+
+def _scaled(words: bytes, count: int) -> Sequence[int]:
+    """``word * count >> 32`` of each word but those that Lemire's method draws again.
+
+    One multiplication of whole numbers is all of these products, each in 64 bits of its own.
+    """
+    wide = memoryview(bytearray(2 * len(words))).cast("I")
+    wide[::2] = memoryview(words).cast("I")
+    halves = _unpacked((int.from_bytes(wide, "little") * count).to_bytes(2 * len(words), "little"))
+    fractions, scaled = halves[::2], halves[1::2]
+    threshold = (_RANGE - count) % count
+    if min(fractions, default=0) >= threshold:
+        return scaled
+    return [number for number, fraction in zip(scaled, fractions) if fraction >= threshold]
 
 
 def _draws(size: int) -> List[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import subprocess
@@ -329,6 +330,20 @@ report = open_engine("native")(System(), Library(), settings, Path(sys.argv[1]),
 others = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - {"__main__"}
 print(report.verdict, *sorted(others))
 """
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a thread's sleep last longer")
+def test_a_server_sleeps_without_slack_and_gives_it_back(tmp_path: Path) -> None:
+    slack, get = ctypes.CDLL(None).prctl, 30
+    before, seen = slack(get), set()
+
+    def answer(ids: Sequence[int], complete: Complete) -> None:
+        seen.add(slack(get))
+        complete(ids)
+
+    run(tmp_path, "server", Doing(Library(), answer), server_num_issue_query_threads=2)
+    assert (seen, slack(get)) == ({1}, before)
+    assert before > 1
 
 
 def test_it_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
