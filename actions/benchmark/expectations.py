@@ -14,7 +14,6 @@ from cmx.worker.loadgen.settings import ANSWER_TIMEOUT
 _FASTER_QUERIES = 2.0
 _FASTER_SAMPLES = 1.2
 _SHARE = 0.5
-_SHARE_OF_PEAK = 0.25
 _BACKLOG_S = 10.0
 _LEAST_QUERIES = 100
 _CONFIDENCE = 0.99
@@ -58,8 +57,7 @@ def _expectations(given: Settings, expected: Expected) -> dict[str, Any]:
     if given.scenario == "offline":
         return {"offline_expected_qps": expected.rate * _FASTER_SAMPLES}
     if given.scenario == "server":
-        share = _SHARE_OF_PEAK if given.mode == "find-peak" else _SHARE
-        return {"server_target_qps": _round(expected.rate * share)}
+        return {"server_target_qps": _round(expected.rate * _SHARE)}
     samples = 1
     if given.scenario == "multi-stream":
         samples = given.multi_stream_samples_per_query or _SAMPLES_PER_QUERY

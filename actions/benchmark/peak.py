@@ -13,6 +13,7 @@ from cmx.worker.loadgen import Report, Settings
 FOLDER = "find-peak"
 _SHARES = (0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)
 _CONFIRMATIONS = 2
+_BEGINNINGS = 3
 _PRECISE_BELOW = 50
 Measure = Callable[[Settings, Path], Report]
 
@@ -22,16 +23,13 @@ def find_peak(measure: Measure, settings: Settings, output: Path) -> tuple[Repor
 
     LoadGen's search looks at the latency bound alone and stops where it is just met: a run at that rate is as often
     INVALID as not, and has too many late answers for early stopping. So what is claimed is the first of 95 %, 90 %, …
-    of it at which two whole runs, one after the other, are VALID. Raises ActionError when even the rate that the search
-    began with is too high.
+    of it at which two whole runs, one after the other, are VALID. A search that fails at the rate that it begins with
+    begins again with a quarter of it, twice: it may have been too high, or the machine busy with something else.
+    Raises ActionError when all of them are too high.
     """
-    search = dataclasses.replace(settings, server_find_peak_qps_decimals_of_precision=_decimals(settings))
-    found = measure(search, output / FOLDER)
-    if found.peak_qps is None:
-        raise _too_high(settings, found)
-    tried = []
+    searched, tried = _search(measure, settings, output / FOLDER), []
     for share in _SHARES:
-        rate = float(f"{found.peak_qps * share:.4g}")
+        rate = float(f"{searched * share:.4g}")
         confirming = dataclasses.replace(settings, mode="performance", server_target_qps=rate)
         tried.append(rate)
         for _ in range(_CONFIRMATIONS):
@@ -40,8 +38,25 @@ def find_peak(measure: Measure, settings: Settings, output: Path) -> tuple[Repor
                 break
         if report.valid:
             break
-    peak = {"searched_qps": found.peak_qps, "confirmed_qps": rate if report.valid else None, "tried_qps": tried}
+    peak = {"searched_qps": searched, "confirmed_qps": rate if report.valid else None, "tried_qps": tried}
     return report, confirming, {"peak": peak, "notes": [_told(peak)]}
+
+
+def _search(measure: Measure, settings: Settings, output: Path) -> float:
+    """The rate, in queries/s, with which a search of LoadGen's ended."""
+    begun = []
+    for lower in range(_BEGINNINGS):
+        rate = float(f"{(settings.server_target_qps or 1) / 4**lower:.3g}")
+        begun.append(f"{rate:g}")
+        beginning = dataclasses.replace(settings, server_target_qps=rate)
+        decimals = _decimals(beginning)
+        found = measure(dataclasses.replace(beginning, server_find_peak_qps_decimals_of_precision=decimals), output)
+        if found.peak_qps is not None:
+            return found.peak_qps
+    raise ActionError(
+        f"find-peak began at {', '.join(begun)} queries/s, and even that is too many: {found.invalid_reasons[0]}",
+        f"begin lower (--set target-qps={rate / 4:.2g}), or allow more time (--set target-latency=1s)",
+    )
 
 
 def _decimals(settings: Settings) -> int:
@@ -49,14 +64,6 @@ def _decimals(settings: Settings) -> int:
     if settings.server_find_peak_qps_decimals_of_precision is not None:
         return settings.server_find_peak_qps_decimals_of_precision
     return 1 if (settings.server_target_qps or 1) < _PRECISE_BELOW else 0
-
-
-def _too_high(settings: Settings, found: Report) -> ActionError:
-    target = settings.server_target_qps or 1
-    return ActionError(
-        f"find-peak began at {target:g} queries/s, and even that is too many: {found.invalid_reasons[0]}",
-        f"begin lower (--set target-qps={target / 4:.2g}), or allow more time (--set target-latency=1s)",
-    )
 
 
 def _told(peak: dict[str, Any]) -> str:

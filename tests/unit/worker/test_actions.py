@@ -205,8 +205,8 @@ def test_a_submission_run_measures_and_scores(worker: Worker, roles: dict[str, A
 
 
 def test_find_peak_ends_with_a_rate_that_a_valid_run_confirms(worker: Worker, roles: dict[str, Any]) -> None:
-    small = {"scenario": "server", "duration": 0.2, "latency_percentile": 0.5, "target_latency": 0.5}
-    parameters = {**small, "mode": "find-peak", "target_qps": 20, "min_query_count": 20, "find_peak_decimals": 0}
+    small = {"scenario": "server", "duration": 0.1, "latency_percentile": 0.5, "target_latency": 0.1}
+    parameters = {**small, "mode": "find-peak", "target_qps": 500, "min_query_count": 20, "find_peak_decimals": 0}
     # Not in silence: LoadGen itself may print that it had to enlarge a buffer at thousands of queries a second.
     assert prepared(worker, "benchmark", parameters, roles=roles).run().returncode == 0
     found = worker.outcome()
@@ -225,9 +225,16 @@ def test_find_peak_from_too_high_a_rate_tells_where_to_begin(worker: Worker, rol
     parameters = {"scenario": "server", "mode": "find-peak", "duration": 0.05, "min_query_count": 20}
     error = refused(worker, "benchmark", roles, {**parameters, "target_qps": 1000, "target_latency": 0.000001})
     assert error["message"].startswith(
-        "find-peak began at 1000 queries/s, and even that is too many: the latency bound"
+        "find-peak began at 1000, 250, 62.5 queries/s, and even that is too many: the latency bound"
     )
-    assert error["hint"].startswith("begin lower (--set target-qps=2.5e+02)")
+    assert error["hint"].startswith("begin lower (--set target-qps=16)")
+
+
+def test_find_peak_from_too_high_a_rate_begins_again_lower(worker: Worker, roles: dict[str, Any]) -> None:
+    bound = {"latency_percentile": 0.5, "target_latency": 0.005, "duration": 0.05, "min_query_count": 1000}
+    parameters = {"scenario": "server", "mode": "find-peak", "target_qps": 40_000, **bound}
+    assert prepared(worker, "benchmark", parameters, roles=roles).run().returncode == 0
+    assert 0 < worker.outcome()["metrics"]["peak"]["searched_qps"] < 40_000
 
 
 def test_a_user_conf_holds_under_what_is_set_and_is_written_again(worker: Worker, roles: dict[str, Any]) -> None:
