@@ -22,7 +22,7 @@ class Draft:
 
     ``paths`` are the places that the user gave for software (``--set gcc.path=…``), by role and by name; ``parameters``
     are the other parameters. ``brought`` are the roles that the value of a setting or of a parameter brings, and whose;
-    ``spared`` is what to give for such a role not to be needed ("--engine native").
+    ``spared`` is what to give for such a role not to be needed ("--set engine=native").
     """
 
     request: Request
@@ -103,7 +103,7 @@ def bring(draft: Draft, who: str, fragments: Mapping[str, Mapping[str, Any]], ch
                 draft.brought[role] = asker
                 others = [value for value in fragment.get("enum", ()) if not fragment["requires"].get(str(value))]
                 if others:
-                    draft.spared[role] = f"--{name} {others[0]}"
+                    draft.spared[role] = f"--set {name}={others[0]}"
 
 
 def _reference_or_role(draft: Draft, asker: str, role: str, need: str) -> Reference:

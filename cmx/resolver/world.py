@@ -194,6 +194,8 @@ class World(Provider):
         for needed in detector.requires.values() if detector else ():
             if not self.candidates(node(needed)):
                 return f"{name} is not on this machine, and it needs {needed}: {self.describe_missing(node(needed))}"
+        if detector and (platform := self._platform_of(detector)) != self.host:
+            return f"no installer here has {name} for {platform}"
         advice = self.surroundings.advice(detector) if detector else ""
         return f"{name} is not on this machine, and no installer here offers it{advice and f' (try: {advice})'}"
 

@@ -95,7 +95,7 @@ def test_the_native_engine_needs_no_loadgen_and_is_not_taken_for_it(cmx: Command
 
     refused = cmx("run", "benchmark", "--without", "mlcommons-loadgen", code=4)
     assert "action/benchmark with engine loadgen needs software/mlcommons-loadgen" in refused.error
-    assert refused.hint == "give --engine native, which needs no software/mlcommons-loadgen"
+    assert refused.hint == "give --set engine=native, which needs no software/mlcommons-loadgen"
 
 
 def test_accuracy_mode_classifies_every_photo_once(cmx: CommandLine) -> None:

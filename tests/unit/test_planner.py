@@ -382,6 +382,12 @@ def test_a_tool_that_nobody_can_install_comes_with_advice(catalog: Catalog) -> N
     assert caught.value.facts[-1] == "software/cc is not on this machine, and no installer here offers it (try: get cc)"
 
 
+def test_a_package_that_is_not_made_for_the_target_says_so(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="2.0", numpy="2.0")], offered={**OFFERED, "runner": []})
+    with pytest.raises(Unsatisfiable, match="no installer here has software/runner for linux-aarch64"):
+        plan(catalog, machine, target="linux-aarch64")
+
+
 def test_a_tool_that_needs_another_that_is_missing_says_so(catalog: Catalog) -> None:
     root = catalog.repositories[0].root
     put_all(root, component("software-detect", "cc", f"{CC}requires: {{driver: software/gpu-driver}}\n"))
