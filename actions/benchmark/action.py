@@ -191,7 +191,7 @@ def _server_notes(report: Report, settings: Settings, given: Settings) -> list[s
     target, bound = report.settings.get("target_qps", 0.0), report.settings.get("target_latency_ns", 0)
     percent = round(float(report.settings.get("target_latency_percentile", 0)) * 100, 4)
     reached = report.summary.get(f"result_{percent:.2f}_percentile_latency_ns")
-    was = "" if reached is None else f": LoadGen's p{percent:g}, from when each was due, is {reached / 1e6:.2f} ms"
+    was = "" if reached is None else f": p{percent:g}, from when each was due, is {reached / 1e6:.2f} ms"
     allowed = f"{percent:g} % may take {bound / 1e6:g} ms{was}"
     if settings.use_token_latencies:
         ttft, tpot = (each or _TOKEN_BOUND_NS for each in (settings.ttft_latency, settings.tpot_latency))
