@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ FOLDER = "find-peak"
 _SHARES = (0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)
 _CONFIRMATIONS = 2
 _BEGINNINGS = 3
-_PRECISE_BELOW = 50
+_STEPS = 20
 Measure = Callable[[Settings, Path], Report]
 
 
@@ -60,10 +61,10 @@ def _search(measure: Measure, settings: Settings, output: Path) -> float:
 
 
 def _decimals(settings: Settings) -> int:
-    """As given, or enough for steps of a few percent: each step of the search is a run."""
+    """As given, or enough for steps of a twentieth: each is a run, and confirming takes such steps itself."""
     if settings.server_find_peak_qps_decimals_of_precision is not None:
         return settings.server_find_peak_qps_decimals_of_precision
-    return 1 if (settings.server_target_qps or 1) < _PRECISE_BELOW else 0
+    return max(0, math.ceil(math.log10(_STEPS / (settings.server_target_qps or 1))))
 
 
 def _told(peak: dict[str, Any]) -> str:
