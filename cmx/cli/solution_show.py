@@ -51,6 +51,7 @@ def described(manifest: Manifest) -> str:
         "size": f"{manifest.size}: {len(manifest.files)} files, {readable(manifest.limits['bytes'])}",
         "workflow": manifest.workflow,
         "made for": ", ".join(sorted(manifest.locks)),
+        "worker": f"interface {manifest.worker}",
         "license": manifest.license or "unstated",
         "citation": manifest.citation,
         "private": "; ".join(manifest.private),

@@ -71,7 +71,7 @@ def announce(archive: Archive, verdict: Verdict, options: Options | None, consol
     console.note(f"{archive.path.name}: {verdict.text}")
     made_with = lock_here(archive).version
     if made_with != __version__:
-        console.note(f"packed by cmx {made_with}, and this is {__version__}: its actions may expect another worker")
+        console.note(f"packed by cmx {made_with}, and this is {__version__}, with the worker interface that it needs")
     for each in impostors(archive, Catalog.default()):
         console.note(str(each))
     if options is None:

@@ -17,6 +17,7 @@ from cmx.repository.operator_rules import step_faults
 from cmx.repository.query import Query
 from cmx.repository.repository import REPOSITORY_FILE, Repository
 from cmx.schema import validate_value
+from cmx.worker_interface import every_name, offers
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,15 @@ def _imports(file: Path) -> Iterator[Fault]:
         return
     for found in ast.walk(tree):
         for name in _imported(found):
-            if name.split(".")[0] == "cmx" and name.split(".")[:2] != ["cmx", "worker"]:
-                line = getattr(found, "lineno", 1)
-                yield Fault(
-                    file, f"{file}:{line}: imports {name}", "a component may import cmx.worker, and nothing else of cmx"
-                )
+            if name.split(".")[0] == "cmx" and not offers(name):
+                yield Fault(file, f"{file}:{getattr(found, 'lineno', 1)}: imports {name}", _instead(name))
+
+
+def _instead(name: str) -> str:
+    """What may be imported instead."""
+    if name.split(".")[:2] != ["cmx", "worker"]:
+        return "a component may import cmx.worker, and nothing else of cmx"
+    return f"it is not in the worker's interface, which docs/worker.md lists; {near(name, every_name())}"
 
 
 def _parsed(file: Path) -> ast.Module:
@@ -179,7 +184,8 @@ def _imported(found: ast.AST) -> Iterator[str]:
         yield from (alias.name for alias in found.names)
     if isinstance(found, ast.ImportFrom) and not found.level:
         base = found.module or ""
-        yield from ((f"{base}.{alias.name}" for alias in found.names) if base == "cmx" else (base,))
+        ours = base.split(".")[0] == "cmx"
+        yield from ((f"{base}.{alias.name}" for alias in found.names) if ours else (base,))
 
 
 def _converters(model: Model) -> Iterator[Fault]:

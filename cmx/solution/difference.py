@@ -10,7 +10,7 @@ from cmx.solution.archive import Archive
 from cmx.solution.contents import lock
 from cmx.solution.known import packed_digest
 
-_FACTS = ("name", "version", "description", "license", "citation", "size", "workflow", "network")
+_FACTS = ("name", "version", "description", "license", "citation", "size", "workflow", "network", "worker")
 
 
 class Difference(NamedTuple):

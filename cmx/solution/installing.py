@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from cmx.errors import RunError, StoreError, UsageError
+from cmx import __version__
+from cmx.errors import RunError, StoreError, Unavailable, UsageError
 from cmx.files import disk_failures
 from cmx.host import Host, check_target
 from cmx.install import Given
@@ -31,6 +32,7 @@ from cmx.solution.signature import verdict
 from cmx.store import Store
 from cmx.store import lock as locked
 from cmx.store.workspace import remove, workspace
+from cmx.worker_interface import INTERFACE, OLDEST
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,30 @@ def lock_here(archive: Archive, platform: str = "") -> Plan:
     """The lock that can be carried out on this machine: its own, or one for another target that is made here.
 
     With ``platform`` it is the lock for that one. Raises UsageError where there is none, or this machine is no place
-    to carry it out.
+    to carry it out; Unavailable where its components were written for a worker that this cmx does not have.
     """
+    plan = _lock_here(archive, platform)
+    check_worker(archive, plan)
+    return plan
+
+
+def check_worker(archive: Archive, plan: Plan) -> None:
+    """Raise Unavailable where the components of an archive were written for another worker than this cmx has."""
+    theirs = archive.manifest.worker
+    if OLDEST <= theirs <= INTERFACE:
+        return
+    hint = "install a newer cmx: python -m pip install --upgrade cmx-bench"
+    if theirs < OLDEST:
+        hint = f"use cmx {plan.version} for it, in a virtual environment of its own; or ask its maker to pack it anew"
+    mine = f"{OLDEST} to {INTERFACE}" if OLDEST < INTERFACE else str(INTERFACE)
+    raise Unavailable(
+        f"{archive.path.name} was made by cmx {plan.version}, for worker interface {theirs}; "
+        f"this is cmx {__version__}, which has {mine}",
+        hint=hint,
+    )
+
+
+def _lock_here(archive: Archive, platform: str) -> Plan:
     here = Host.detect().platform
     if platform:
         plan = lock(archive, check_target(platform))

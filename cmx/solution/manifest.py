@@ -68,7 +68,8 @@ class Manifest:
     {result, metrics, host}: the record it came from, {name: {value, tolerance}} (a tolerance of None is compared as a
     ratio), and a few facts of its machine; None where nothing is expected. ``files`` are all members but the manifest
     and the signature, by name, and ``limits`` how many they are and how many bytes. ``network`` says why the solution
-    asks for the network after it was installed, or False. ``data`` says what the members in ``data/`` are.
+    asks for the network after it was installed, or False. ``data`` says what the members in ``data/`` are. ``worker``
+    is the interface (cmx.worker_interface) that its components' Python was written for.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Manifest:
     locks: Mapping[str, str]
     expected: Mapping[str, Any] | None = None
     network: str | bool = False
+    worker: int = 1
     data: tuple[Datum, ...] = ()
     files: tuple[File, ...] = ()
     limits: Mapping[str, int] = field(default_factory=dict)

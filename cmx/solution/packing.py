@@ -25,6 +25,7 @@ from cmx.solution.archive import Archive, Member, write
 from cmx.solution.manifest import Manifest, Packed, canonical
 from cmx.solution.portable import portable, target_of
 from cmx.store.workspace import workspace
+from cmx.worker_interface import INTERFACE
 
 RESULT = "expected/result.json"
 _HOST_FACTS = ("cpu_model", "cores", "threads", "memory", "distribution", "libc", "python", "board", "hypervisor")
@@ -126,6 +127,7 @@ def _manifest(
         components=packed,
         locks={target: f"locks/{target}.json"},
         network=about.network or False,
+        worker=INTERFACE,
     )
 
 

@@ -1,8 +1,7 @@
 """The other world: runs inside a plan's environment, in a process of its own.
 
-Needs Python 3.9, the standard library and what the plan pinned; imports nothing else of cmx. These are the names an
-action or a converter may use, besides those of ``cmx.worker``'s own packages (``loadgen``, ``predictors``,
-``datasets``, ``operators``, ``accuracy``, ``inference``, ``checkpoint``).
+Needs Python 3.9, the standard library and what the plan pinned; imports nothing else of cmx. What actions, converters
+and predictors may import of it is listed in ``cmx/worker_interface.py``, with the number of that interface.
 """
 
 from __future__ import annotations

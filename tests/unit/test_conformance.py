@@ -159,7 +159,7 @@ def test_components_of_a_repository_that_is_not_added_know_each_other(settings: 
     ("code", "message"),
     [
         ("import cmx.settings\n", "act/action.py:1: imports cmx.settings"),
-        ("import os\nfrom cmx.store import Store\n", "act/action.py:2: imports cmx.store"),
+        ("import os\nfrom cmx.store import Store\n", "act/action.py:2: imports cmx.store.Store"),
         ("from cmx import api\n", "act/action.py:1: imports cmx.api"),
         ("import cmx\n", "act/action.py:1: imports cmx"),
         ("def f():\n    import cmx.host\n", "act/action.py:2: imports cmx.host"),
@@ -174,6 +174,13 @@ def test_a_component_imports_nothing_of_cmx_but_the_worker(
 def test_a_component_may_import_the_worker_and_whatever_its_plan_pins(settings: Settings, tmp_path: Path) -> None:
     code = "import numpy\nfrom cmx import worker\nfrom cmx.worker import Outcome\nimport cmx.worker.datasets\n"
     assert faults(settings, one_action(tmp_path, code + ACTION)) == []
+
+
+def test_what_is_not_in_the_worker_s_interface_is_named_with_what_is_near(settings: Settings, tmp_path: Path) -> None:
+    one_action(tmp_path, "from cmx.worker.inference import Sample\n" + ACTION)
+    [fault] = check(tmp_path, Catalog([Repository.open(tmp_path)], settings))[1]
+    assert fault.message.endswith("act/action.py:1: imports cmx.worker.inference.Sample")
+    assert fault.hint.endswith("did you mean 'cmx.worker.inference.Samples'?")
 
 
 def test_the_rules_for_python_hold_in_folders_of_a_component_too(settings: Settings, tmp_path: Path) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from solutions import forged, small_archive, small_result
+from solutions import contents, forged, small_archive, small_result, zipped
 
-from cmx.errors import StoreError, UsageError
+from cmx.cli.main import main
+from cmx.errors import StoreError, Unavailable, UsageError
 from cmx.settings import Settings
 from cmx.signing.keys import Keyring
-from cmx.solution import Archive, sign
+from cmx.solution import Archive, check, sign
 from cmx.solution.archive import write_signed
 from cmx.solution.contents import expected_result, lock
-from cmx.solution.installing import Installed, folder_of, opened, require_trust
+from cmx.solution.installing import Installed, check_worker, folder_of, opened, require_trust
+from cmx.solution.manifest import canonical
 from cmx.solution.running import Validation, plan_for, validated_against, walls
+from cmx.worker_interface import INTERFACE
 
 
 @pytest.fixture
@@ -60,6 +64,45 @@ def test_the_lock_is_carried_out_as_it_is_and_settings_are_laid_over_it(installe
     assert plan_for(installed, "benchmark", {}) == installed.plan
     with pytest.raises(UsageError, match="has no step for action 'fly'"):
         plan_for(installed, "fly", {})
+
+
+def test_an_archive_for_another_worker_is_refused_before_anything_is_installed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    path = small_archive(tmp_path).path
+    forged(path, {}, worker=INTERFACE + 1)
+    for words in (
+        ["init"],
+        ["init", "--dry-run"],
+        ["run", "benchmark", "--allow-untrusted"],
+        ["validate", "--dry-run"],
+    ):
+        assert main(["solution", *words[:2], str(path), *words[2:], "--platform", "linux-x86_64"]) == 4
+        said = capsys.readouterr().err
+        assert f"flow.cmx.zip was made by cmx 0.1.0, for worker interface {INTERFACE + 1}; this is cmx" in said
+        assert "install a newer cmx" in said
+    assert not settings.solutions.exists()
+
+
+def test_one_for_an_older_worker_is_told_which_cmx_runs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: Installed
+) -> None:
+    monkeypatch.setattr("cmx.solution.installing.OLDEST", 2)
+    monkeypatch.setattr("cmx.solution.installing.INTERFACE", 3)
+    with pytest.raises(Unavailable, match=r"for worker interface 1; this is cmx .*, which has 2 to 3") as caught:
+        check_worker(installed.archive, installed.plan)
+    assert "use cmx 0.1.0 for it" in caught.value.hint
+
+
+def test_an_archive_without_a_number_is_of_the_first_interface(tmp_path: Path) -> None:
+    path = small_archive(tmp_path).path
+    members = contents(path)
+    document = json.loads(members["manifest.json"])
+    assert document.pop("worker") == INTERFACE
+    old = Archive.open(zipped(path, {**members, "manifest.json": canonical(document)}))
+    check(old)
+    check_worker(old, lock(old, "linux-x86_64"))
+    assert old.manifest.worker == 1
 
 
 def test_an_unsigned_archive_is_only_run_where_that_is_allowed(installed: Installed, settings: Settings) -> None:
