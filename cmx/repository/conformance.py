@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,13 +217,22 @@ def _defaults(component: Component, key: str, fragments: Mapping[str, Mapping[st
 def _partners(action: Action) -> Iterator[Fault]:
     """What a parameter goes with is another parameter of the action, and values that this may have."""
     for name, fragment in action.parameters.items():
-        for other, values in fragment.get("goes-with", {}).items():
-            where = f"parameters.{name}.goes-with.{other}"
-            if other not in action.parameters:
-                yield _fault(action, f"{where}: there is no such parameter", nearest(other, action.parameters))
-                continue
-            for problem in filter(None, (validate_value(value, action.parameters[other]) for value in values)):
-                yield _fault(action, f"{where}: {problem}", "name values that the other parameter may have")
+        yield from _goes_with(action, f"parameters.{name}.goes-with", fragment.get("goes-with", {}))
+        for value, partners in fragment.get("values-go-with", {}).items():
+            where = f"parameters.{name}.values-go-with.{value}"
+            known = [str(each) for each in fragment.get("enum", ())]
+            if value not in known:
+                yield _fault(action, f"{where}: {name} has no such value", nearest(value, known))
+            yield from _goes_with(action, where, partners)
+
+
+def _goes_with(action: Action, where: str, partners: Mapping[str, Sequence[Any]]) -> Iterator[Fault]:
+    for other, values in partners.items():
+        if other not in action.parameters:
+            yield _fault(action, f"{where}.{other}: there is no such parameter", nearest(other, action.parameters))
+            continue
+        for problem in filter(None, (validate_value(value, action.parameters[other]) for value in values)):
+            yield _fault(action, f"{where}.{other}: {problem}", "name values that the other parameter may have")
 
 
 def _own_files(workflow: Workflow, catalog: Catalog) -> Iterator[Fault]:

@@ -18,6 +18,7 @@ from cmx.schema import validate_value
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _QUANTITY = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([a-zµ]+)")
+_PATHS = ("/", "./", "../", "~/")
 _KEYWORDS = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 Steps = Sequence[tuple[Step, Action]]
 Software = Mapping[str, SoftwareDetect]
@@ -95,11 +96,12 @@ def assign(steps: Steps, given: Mapping[str, Any], *, complete: bool) -> dict[st
 
 
 def _refuse_clashes(action: Action, chosen: Mapping[str, Any]) -> None:
-    """Raise UsageError for a parameter that goes only with some values of another, which has none of them."""
+    """Raise UsageError for a parameter, or a value, that goes only with some values of another, which has none."""
     for name, fragment in action.parameters.items():
-        if chosen.get(name) == fragment.get("default"):
-            continue
-        for other, values in fragment.get("goes-with", {}).items():
+        partners = fragment.get("values-go-with", {}).get(str(chosen.get(name)), {})
+        if chosen.get(name) != fragment.get("default"):
+            partners = {**fragment.get("goes-with", {}), **partners}
+        for other, values in partners.items():
             if chosen.get(other) not in values:
                 wanted = " or ".join(map(str, values))
                 what = f"{name} {chosen[name]} goes with {other} {wanted}, and {other} is {chosen.get(other)}"
@@ -164,8 +166,9 @@ def _path(name: str, text: str, form: str) -> str:
 
     Raises UsageError for a path that is not there.
     """
-    # Path.exists raises for words that are too long for a file's name.
-    there = form in ("path", "path-or-text") and os.path.exists(os.path.expanduser(text))  # noqa: PTH110, PTH111
+    # os.path, since Path raises for words that are too long for a file's name.
+    is_there = {"path": os.path.exists, "path-or-text": os.path.isfile}.get(form)
+    there = is_there is not None and is_there(os.path.expanduser(text))  # noqa: PTH111
     if there or form == "path" or (form == "path-or-text" and _names_a_file(text)):
         path = Path(text).expanduser().absolute()
         if not there:
@@ -175,10 +178,12 @@ def _path(name: str, text: str, form: str) -> str:
 
 
 def _names_a_file(text: str) -> bool:
-    """Whether text can only mean a file: one word that ends as pictures, sounds and films do."""
+    """Whether text can only mean a file: one word that begins as paths do, or ends as pictures, sounds and films do."""
     import mimetypes
 
-    return " " not in text and (mimetypes.guess_type(text)[0] or "").startswith(("image/", "audio/", "video/"))
+    if " " in text:
+        return False
+    return (mimetypes.guess_type(text)[0] or "").startswith(("image/", "audio/", "video/")) or text.startswith(_PATHS)
 
 
 def _typed(text: str, fragment: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from cmx.component import Action, Step
 from cmx.errors import CmxError, UsageError, nearest
 from cmx.repository import Catalog
 from cmx.resolver.draft import make_draft
-from cmx.resolver.parameters import Software
+from cmx.resolver.parameters import Software, read
 from cmx.resolver.plan import Request
 
 Axes = Mapping[str, Sequence[str]]
@@ -80,13 +80,16 @@ def requests(catalog: Catalog, request: Request, axes: Axes) -> list[tuple[dict[
     """A request for each point; an axis is a role of the workflow, a parameter, or a setting of a framework.
 
     What is said of one framework (``onnxruntime.spinning``) does not concern the points of another; points that are
-    the same then are one. Raises UsageError for an axis that is none of these.
+    the same then are one. Raises UsageError for an axis that is none of these, or a value that none of its points can
+    have, and ComponentNotFound for a name that nothing has.
     """
     draft = make_draft(catalog, request)
     roles = {role for _, action in draft.steps for role in action.requires} | set(draft.roles)
     chosen = points({key: values for key, values in axes.items() if key in roles})
     software = {_key(use, roles): _software(catalog, request, use) for use in chosen}
     _check(axes, roles | _parameters(draft.steps), software.values())
+    _check_names(catalog, request, chosen)
+    _check_values(axes, draft.steps, software.values())
     everywhere = {name for each in software.values() for name in _names(each)}
     found = {}
     for point in points(axes):
@@ -102,6 +105,37 @@ def _check(axes: Axes, known: set[str], software: Iterable[Software]) -> None:
     for key in axes:
         if key.rpartition(".")[2] not in known:
             raise UsageError(f"--matrix {key}: no such role, parameter or setting", hint=nearest(key, known))
+
+
+def _check_names(catalog: Catalog, request: Request, chosen: Iterable[Mapping[str, str]]) -> None:
+    for use in chosen:
+        roles = make_draft(catalog, replace(request, use={**request.use, **use})).roles
+        for reference in (roles[role] for role in use):
+            if reference.kind == "software":
+                catalog.software(reference.name)
+            else:
+                catalog.find(reference)
+
+
+def _check_values(axes: Axes, steps: Sequence[tuple[Step, Action]], software: Iterable[Software]) -> None:
+    """Raise UsageError for a value that everything refuses whose parameter or setting it is."""
+    fragments = [action.parameters for _, action in steps]
+    fragments += [component.settings for each in software for component in each.values()]
+    for key, values in axes.items():
+        name = key.rpartition(".")[2]
+        takers = [each[name] for each in fragments if name in each]
+        for value in values:
+            refusals = [error for fragment in takers if (error := _refusal(name, value, fragment))]
+            if takers and len(refusals) == len(takers):
+                raise refusals[0]
+
+
+def _refusal(name: str, value: str, fragment: Mapping[str, Any]) -> UsageError | None:
+    try:
+        read(name, value, fragment)
+    except UsageError as error:
+        return error
+    return None
 
 
 def _parameters(steps: Sequence[tuple[Step, Action]]) -> set[str]:

@@ -109,14 +109,16 @@ def test_the_files_that_a_step_names_are_in_the_workflow(settings: Settings, tmp
 @pytest.mark.parametrize(
     ("partner", "message"),
     [
-        ("{thread: [1]}", "goes-with.thread: there is no such parameter"),
-        ("{threads: [many]}", 'goes-with.threads: "many" is not of type integer'),
+        ("goes-with: {thread: [1]}", "goes-with.thread: there is no such parameter"),
+        ("goes-with: {threads: [many]}", 'goes-with.threads: "many" is not of type integer'),
+        ("values-go-with: {'2': {threads: [1]}}", "values-go-with.2: batch has no such value"),
+        ("values-go-with: {'1': {thread: [1]}}", "values-go-with.1.thread: there is no such parameter"),
     ],
 )
 def test_what_a_parameter_goes_with_is_another_one(
     settings: Settings, tmp_path: Path, partner: str, message: str
 ) -> None:
-    more = THREADS.replace("}}", f"}}, batch: {{type: integer, default: 1, description: B, goes-with: {partner}}}}}")
+    more = THREADS.replace("}}", f"}}, batch: {{enum: [1], default: 1, description: B, {partner}}}}}")
     root = one_action(tmp_path, "def act(context, *, threads: int = 1, batch: int = 1): ...\n", more)
     assert faults(settings, root) == [f"act/component.yaml: parameters.batch.{message}"]
 

@@ -192,8 +192,9 @@ def test_what_may_be_text_is_a_path_where_it_is_there_or_ends_as_pictures_do(tmp
     either = {**INPUT, "format": "path-or-text"}
     assert read("input", "A dog. It barks", either) == "A dog. It barks"
     assert read("input", "node.js", either) == "node.js"
-    with pytest.raises(UsageError, match=r"there is no file .*/cat\.jpg"):
-        read("input", str(tmp_path / "cat.jpg"), either)
+    for name in ("cat.jpg", "cat", ""):
+        with pytest.raises(UsageError, match=rf"there is no file .*{name}"):
+            read("input", str(tmp_path / name), either)
 
 
 BATCH = {"type": "integer", "default": 1, "description": "how many at a time", "goes-with": {"scenario": ["offline"]}}
@@ -207,6 +208,24 @@ def test_a_parameter_may_go_with_some_values_of_another_only() -> None:
         assign(steps, {"batch": "4", "scenario": "single-stream"}, complete=True)
     assert caught.value.message == ("action/measure: batch 4 goes with scenario offline, and scenario is single-stream")
     assert caught.value.hint == "give --scenario offline, or leave out --batch"
+
+
+MODE = {
+    "enum": ["usual", "peak"],
+    "default": "usual",
+    "description": "what for",
+    "values-go-with": {"peak": {"scenario": ["offline"]}},
+}
+
+
+def test_one_value_of_a_parameter_may_go_with_some_values_of_another_only() -> None:
+    steps = [step("first", action("measure", scenario=SCENARIO, mode=MODE))]
+    assert assign(steps, {"mode": "peak"}, complete=True)["first"]["mode"] == "peak"
+    assert assign(steps, {"scenario": "single-stream"}, complete=True)["first"]["mode"] == "usual"
+    with pytest.raises(UsageError) as caught:
+        assign(steps, {"mode": "peak", "scenario": "single-stream"}, complete=True)
+    assert caught.value.message == "action/measure: mode peak goes with scenario offline, and scenario is single-stream"
+    assert caught.value.hint == "give --scenario offline, or leave out --mode"
 
 
 LEVEL = {"enum": ["basic", "all"], "default": "all", "description": "level at which the model is optimised"}

@@ -12,7 +12,7 @@ import pytest
 from component_files import action, component, dataset, model, package, put_all, workflow
 
 from cmx.component import SoftwareDetect
-from cmx.errors import ComponentInvalid, ComponentNotFound, Unavailable, Unsatisfiable, UsageError
+from cmx.errors import CmxError, ComponentInvalid, ComponentNotFound, Unavailable, Unsatisfiable, UsageError
 from cmx.repository import Catalog, Repository
 from cmx.resolver.candidate import Source
 from cmx.resolver.plan import Plan, Request
@@ -699,3 +699,20 @@ def test_the_axes_of_a_matrix_may_be_settings_of_any_framework_in_it(catalog: Ca
         requests(catalog, request, read_axes(["framework=runner", "runner.levl=basic"]))
     with pytest.raises(UsageError, match="--matrix level: no such role, parameter or setting"):
         requests(catalog, request, read_axes(["framework=torchlike", "level=basic"]))
+
+
+@pytest.mark.parametrize(
+    ("axes", "error", "message"),
+    [
+        (["runner.level=basic,al", "model=plain"], UsageError, 'level: "al" is not one of '),
+        (["threads=1,many"], UsageError, 'threads: "many" is not of type integer'),
+        (["framework=runner,runer"], ComponentNotFound, "there is no software-detect/runer"),
+        (["model=plain,plane"], ComponentNotFound, "there is no model/plane"),
+    ],
+)
+def test_each_value_of_a_matrix_is_checked_before_anything_is_done(
+    catalog: Catalog, axes: list[str], error: type[CmxError], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        requests(catalog, Request("flow", "measure", use={"framework": "runner"}), read_axes(axes))
+    assert caught.value.message.startswith(message)
