@@ -53,6 +53,11 @@ def no_access(folder: Path, doing: str, reason: str) -> StoreError:
     return StoreError(f"no access: {doing} in {folder} ({reason})", hint=f"make it writable, or {_ELSEWHERE}")
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """As in "1 result" and "2 results"; ``more`` is the plural that is not made with an s."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def readable(size: int) -> str:
     """A number of bytes for people, in powers of 1000: ``17.4 MB``."""
     amount = float(size)

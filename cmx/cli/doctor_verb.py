@@ -13,6 +13,7 @@ from pathlib import Path
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
 from cmx.errors import CmxError
+from cmx.files import counted
 from cmx.repository import Catalog
 from cmx.settings import Settings
 
@@ -95,4 +96,4 @@ def _components() -> Finding:
     catalog = Catalog.default()
     if catalog.problems:
         return False, f"{len(catalog.problems)} broken or hidden: 'cmx list' names them"
-    return True, f"{len(catalog.entries())} in {len(catalog.repositories)} repositories"
+    return True, f"{len(catalog.entries())} in {counted(len(catalog.repositories), 'repository', 'repositories')}"

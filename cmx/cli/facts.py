@@ -9,7 +9,7 @@ from cmx.files import readable
 from cmx.host import Field, Unavailable
 
 _WIDTH = 90
-_HERTZ = ("frequency", "frequency_max")
+_HERTZ = ("frequency", "frequency_max", "frequency_before", "frequency_after")
 _BYTES = ("memory", "memory_available", "memory_limit", "bytes")
 
 
@@ -33,7 +33,9 @@ def _noise(name: str, value: Any, why: str) -> str:
         return f"unavailable: {why}"
     if name.endswith("_ns"):
         return f"{value / 1e9:.1f} s"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if name in ("pressure", "steal"):
+        return f"{value:.1%}"
+    return f"{value:.2f}" if isinstance(value, float) else _value(name, value)
 
 
 def _value(name: str, value: Any) -> str:

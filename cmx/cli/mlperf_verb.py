@@ -17,6 +17,7 @@ from pathlib import Path
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
 from cmx.errors import CmxError, UsageError
+from cmx.files import counted
 from cmx.mlperf import official, rules
 from cmx.mlperf.check import check_tree
 from cmx.mlperf.export import export_tree
@@ -65,7 +66,7 @@ def _export(arguments: argparse.Namespace) -> Answer:
     )
     violations = check_tree(tree, any_size=arguments.skip_dataset_size_check).violations
     lines = [f"{place.folder}" for place in places]
-    lines.append(f"{_counted(len(places), 'result')} in {tree}, {_NOTE}")
+    lines.append(f"{counted(len(places), 'result')} in {tree}, {_NOTE}")
     if violations:
         broken = "breaks a rule" if len(violations) == 1 else f"breaks {len(violations)} rules"
         lines.append(f"the tree {broken}: cmx mlperf check {tree}")
@@ -81,13 +82,13 @@ def _check(arguments: argparse.Namespace) -> Answer:
     theirs = list(official.check(checker, tree, len(places), any_size=any_size)) if checker else []
     found = [*violations, *theirs]
     said = "by cmx and by MLCommons' own checker" if checker else f"by cmx alone: {official.VARIABLE} is not set"
-    counted = f"{_counted(len(places), 'result')} held against the rules of {rules.VERSION} {said}"
+    held = f"{counted(len(places), 'result')} held against the rules of {rules.VERSION} {said}"
     document = {"tree": str(tree), "results": [str(place.folder) for place in places], "official": bool(checker)}
     document["violations"] = [each.document() for each in found]
     if not found:
-        return Answer(document, f"{counted}\nno rule is broken ({_NOTE})")
-    what = f"{tree} breaks {_counted(len(found), 'rule')}"
-    text = "\n".join([*_listed(found), counted, what])
+        return Answer(document, f"{held}\nno rule is broken ({_NOTE})")
+    what = f"{tree} breaks {counted(len(found), 'rule')}"
+    text = "\n".join([*_listed(found), held, what])
     return Answer(document, text, CmxError(what, hint="each is listed with its remedy"))
 
 
@@ -109,7 +110,3 @@ def _pairs(option: str, words: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"{option} {word}: not NAME=VALUE", hint=f"as in {option} name=value")
         found[name] = value
     return found
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"

@@ -18,6 +18,7 @@ from cmx.cli.answer import Answer, table
 from cmx.cli.console import Console
 from cmx.cli.parser import Parser
 from cmx.errors import CmxError, UsageError
+from cmx.files import counted
 from cmx.repository import Catalog, Repository
 from cmx.repository.added import Added, added, find
 from cmx.repository.yanked import REGISTRY
@@ -71,9 +72,9 @@ def _add(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
     catalog = Catalog.default(catalog.settings)
     place, found = next((n, each) for n, each in enumerate(catalog.repositories, 1) if each.name == repository.name)
     document = _document(found, place, catalog)
-    lines = [f"added {found.name}: {found.root}", f"{_counted(document['components'], 'component')}"]
+    lines = [f"added {found.name}: {found.root}", f"{counted(document['components'], 'component')}"]
     if document["problems"]:
-        lines.append(f"{_counted(document['problems'], 'component')} broken or hidden: 'cmx list' names them")
+        lines.append(f"{counted(document['problems'], 'component')} broken or hidden: 'cmx list' names them")
     return Answer(document, "\n".join(lines))
 
 
@@ -183,7 +184,3 @@ def _moved(name: str, before: str, after: str, note: str) -> str:
         return f"{name}: {note}"
     what = f"{before[:12]} → {after[:12]}" if before != after else f"at {after[:12]}"
     return f"{name}: {what}{f', {note}' if note else '' if before != after else ', nothing new'}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"

@@ -74,6 +74,7 @@ def text(found: Sequence[Comparison]) -> str:
         lines += [sentence(found[0]), ""]
     else:
         lines += [_several(found), ""]
+    lines += [_over(found), ""]
     lines += list(_differing(found))
     lines += [
         f"caution: {caution}" for caution in dict.fromkeys(caution for each in found for caution in each.cautions)
@@ -124,6 +125,13 @@ def _row(found: Comparison) -> list[str]:
 
 def _number(side: Side, found: Comparison) -> str:
     return f"{side.median * found.measure.scale:.4g}"
+
+
+def _over(found: Sequence[Comparison]) -> str:
+    """What the numbers of A and B are, as in a result's table."""
+    names = " or ".join(dict.fromkeys(each.measure.name for each in found))
+    steady = ", without the queries before its steady state" if any(each.measure.of_queries for each in found) else ""
+    return f"A and B: the median of their launches; of each its {names}{steady}"
 
 
 def _several(found: Sequence[Comparison]) -> str:

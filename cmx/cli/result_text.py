@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cmx.cli.answer import table
+from cmx.files import counted
 from cmx.results import Result
 from cmx.results.table import UNKNOWN, measurement, verdict
 
@@ -115,6 +116,7 @@ def _remarks(result: Result) -> list[str]:
     remarks = [
         f"measured {_by(result.metrics)}with {_with(result.metrics)}, {_repeated(result)}",
         *_claim(result),
+        *_cut(result),
         *notes,
     ]
     remarks += [f"noisy before: {sentence}" for sentence in _before(result)]
@@ -129,10 +131,10 @@ def _by(metrics: Mapping[str, Any]) -> str:
 
 
 def _with(metrics: Mapping[str, Any]) -> str:
-    """As in "1 thread(s)", or "1 thread(s) in each of 2 workers, batches of 3.4 on average"."""
+    """As in "1 thread", or "2 threads in each of 2 workers, batches of 3.4 on average"."""
     workers, batch = metrics.get("workers", 1), metrics.get("mean_batch")
     which = f" for {workers} workers together" if metrics.get("shared_predictor") else f" in each of {workers} workers"
-    said = f"{metrics.get('threads')} thread(s)" + (which if workers > 1 else "")
+    said = counted(int(metrics.get("threads") or 0), "thread") + (which if workers > 1 else "")
     return said + (f", batches of {batch:.1f} on average" if batch and metrics.get("batch_size", 1) > 1 else "")
 
 
@@ -143,9 +145,10 @@ def _repeated(result: Result) -> str:
     if "launches" in metrics:
         runs = f"in {metrics['launches']} launches of the program"
         return runs if result.launches == 1 else f"{runs} in each of {result.launches} workers"
-    queries = metrics.get("queries")
+    words = {"queries": ("query", "queries"), "samples": ("sample",)}
+    done = [counted(metrics[name], *word) for name, word in words.items() if metrics.get(name) is not None]
     each = "" if result.launches == 1 else " a launch"
-    return f"{queries} {'query' if queries == 1 else 'queries'}, {metrics.get('samples')} samples{each}, in {times}"
+    return f"{', '.join(done)}{each}, in {times}" if done else f"in {times}"
 
 
 def _claim(result: Result) -> list[str]:
@@ -158,6 +161,15 @@ def _claim(result: Result) -> list[str]:
         return [f"no interval: {result.launches} launches are too few, 5 are needed"]
     of = "medians" if statistics["measure"] == "latency" else "throughputs"
     return [f"interval: {interval['confidence']:.1%} of the median of the launches' {of}; {_stopped(result)}"]
+
+
+def _cut(result: Result) -> list[str]:
+    """Which queries the latencies are not of."""
+    cut = sum(each.get("cut", 0) for each in (result.statistics or {}).get("launches", ()))
+    if not cut:
+        return []
+    where = "before the steady state" if result.launches == 1 else "before the launches' steady states"
+    return [f"latencies are without {counted(cut, 'query', 'queries')} {where}"]
 
 
 def _stopped(result: Result) -> str:

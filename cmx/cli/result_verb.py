@@ -23,6 +23,7 @@ from cmx.cli.facts import fact, noise
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import result_text
 from cmx.errors import UsageError
+from cmx.files import counted
 from cmx.results import Database, Result
 from cmx.results.export import FORMATS, as_text, export
 from cmx.results.published import PublishedDatabase
@@ -83,7 +84,8 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     if arguments.output:
         _refuse_two_formats(arguments)
         export(results, Path(arguments.output))
-        return Answer({"file": arguments.output, "count": len(results)}, f"{len(results)} results → {arguments.output}")
+        document = {"file": arguments.output, "count": len(results)}
+        return Answer(document, f"{counted(len(results), 'result')} → {arguments.output}")
     return Answer({"results": documents}, as_text(results, arguments.format or "json"))
 
 
@@ -121,7 +123,7 @@ def _shown(result: Result) -> str:
     lines.append(result_text(result).strip("\n"))
     if stages := result.metrics.get("stages"):
         lines += ["", f"STAGES (one batch of {stages['batch_size']}, apart from the measurement)", *_stages(stages)]
-    lines += ["", "PINS"] + [_pin(result, role, reference) for role, reference in result.pins.items()]
+    lines += ["", "PINS", *_pins(result)]
     lines += ["", "STEPS"] + [f"  {_step(step)}" for step in result.steps]
     if logs := [line for step in result.steps if (line := _logs(step))]:
         lines += ["", "LOGS (in the folder of the step, below the result's)", *logs]
@@ -161,10 +163,16 @@ def _stages(stages: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _pins(result: Result) -> list[str]:
+    """Each role with what fills it, and how that is set."""
+    width = max([18, *map(len, result.pins)])
+    return [f"  {role:<{width}} {_pin(result, role, reference)}" for role, reference in result.pins.items()]
+
+
 def _pin(result: Result, role: str, reference: str) -> str:
     settings = result.plan.get("pins", {}).get(role, {}).get("settings") or {}
     words = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in settings.items()]
-    return f"  {role:<14} {'   '.join([reference, *words])}"
+    return "   ".join([reference, *words])
 
 
 def _logs(step: Any) -> str:

@@ -13,12 +13,13 @@ from datetime import datetime, timezone
 from cmx.cli.answer import Answer, table
 from cmx.cli.parser import Parser
 from cmx.errors import StoreError
-from cmx.files import readable
+from cmx.files import counted, readable
 from cmx.results import Database
 from cmx.settings import Settings
 from cmx.store import Entry, Store
 
 _DAY = 86400.0
+_WIDTH = 100
 _REPAIR = "cmx store verify --repair removes what is wrong; it is made again when it is needed"
 
 
@@ -49,11 +50,12 @@ def _verify(store: Store, repair: bool) -> Answer:
     found = store.verify(repair=repair)
     findings = [{**each._asdict(), "path": str(each.path)} for each in found.findings]
     lines = [f"{each.kind}: {each.path}: {each.why}{' (removed)' if each.repaired else ''}" for each in found.findings]
-    lines.append(f"{found.checked} entries, {readable(found.size)} hashed, {len(findings)} wrong")
+    lines.append(f"{_entries(found.checked)}, {readable(found.size)} hashed, {len(findings)} wrong")
     if not found.ok:
         lines.append(f"hint: {_REPAIR}")
     document = {"checked": found.checked, "size": found.size, "findings": findings}
-    wrong = StoreError(f"of {found.checked} entries, {len(findings)} are wrong", hint=_REPAIR)
+    verb = "is" if len(findings) == 1 else "are"
+    wrong = StoreError(f"of {_entries(found.checked)}, {len(findings)} {verb} wrong", hint=_REPAIR)
     return Answer(document, "\n".join(lines), None if found.ok else wrong)
 
 
@@ -71,7 +73,7 @@ def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
         Uv(store.settings).run(["cache", "clean"], doing="emptying the cache of downloads")
     entries = [_document(entry) for entry in removed.entries]
     verb = "would be removed" if arguments.dry_run else "removed"
-    text = f"{len(entries)} entries, {readable(removed.size)}, {len(abandoned)} unfinished runs {verb}"
+    text = f"{_entries(len(entries))}, {readable(removed.size)}, {counted(len(abandoned), 'unfinished run')} {verb}"
     listing = _listed(removed.entries)
     return Answer(
         {"removed": entries, "size": removed.size, "unfinished_runs": [str(each) for each in abandoned]},
@@ -80,12 +82,20 @@ def _collect(store: Store, arguments: argparse.Namespace) -> Answer:
 
 
 def _listed(entries: list[Entry] | tuple[Entry, ...]) -> str:
-    rows = [(each.kind, each.key[:12], readable(each.size), _time(each.used), each.name[:80]) for each in entries]
+    rows = [(each.kind, each.key[:12], readable(each.size), _time(each.used), _short(each.name)) for each in entries]
     return table(("KIND", "KEY", "SIZE", "LAST USED (UTC)", "WHAT"), rows, right=(2,)) if rows else ""
+
+
+def _entries(number: int) -> str:
+    return counted(number, "entry", "entries")
 
 
 def _document(entry: Entry) -> dict[str, object]:
     return {**entry._asdict(), "path": str(entry.path)}
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _WIDTH else f"{name[: _WIDTH - 1]}…"
 
 
 def _time(seconds: float) -> str:

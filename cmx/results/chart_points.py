@@ -8,12 +8,14 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from cmx.errors import CmxError, UsageError
+from cmx.files import counted
 from cmx.host import Field
 from cmx.results import history
 from cmx.results.compare import launches
+from cmx.results.launches import middle
 from cmx.results.result import Result
 from cmx.results.selection import settings, variant_of
-from cmx.results.statistics import median_interval, percentile
+from cmx.results.statistics import median_interval
 
 _T = TypeVar("_T")
 _MS = 1e-6
@@ -171,8 +173,8 @@ def curves(found: Sequence[Group]) -> tuple[Configuration, ...]:
         taken = [times for result in group.results for times in _latencies(result)]
         if taken:
             pooled = [ms for times in taken for ms in times]
-            counted = f"{len(taken)} launch{'es' if len(taken) > 1 else ''}, {len(pooled):,} queries"
-            label = f"{group.label} ({counted})"
+            told = f"{counted(len(taken), 'launch', 'launches')}, {counted(len(pooled), 'query', 'queries')}"
+            label = f"{group.label} ({told})"
             configurations.append(Configuration(label, tuple(map(_curve, taken)), _curve(pooled)))
     if not configurations:
         raise UsageError("none of these results has raw latencies", hint="offline sends one query: plot throughput")
@@ -238,10 +240,9 @@ def _point(
 ) -> Point:
     ordered = sorted(values)
     interval = median_interval(ordered, _SUFFICIENT)
-    middle = percentile(ordered, 50)  # type: ignore[arg-type]  # order is all that it asks for
     low, high = (interval.low, interval.high) if interval else (ordered[0], ordered[-1])
     bar = INTERVAL if interval else RANGE
-    return Point(label, group_name or label, batch, middle, low, high, len(ordered), gain, bar=bar)
+    return Point(label, group_name or label, batch, middle(ordered), low, high, len(ordered), gain, bar=bar)
 
 
 def is_share(metric: str) -> bool:
@@ -311,7 +312,7 @@ def histories(found: Sequence[Group]) -> tuple[History, ...]:
 
 def _median(result: Result) -> float | None:
     values = [value for each in launches([result]) if (value := _cost(each.values, "median"))]
-    return float(percentile(sorted(values), 50)) if values else None  # type: ignore[arg-type]
+    return float(middle(sorted(values))) if values else None
 
 
 def _history(label: str, timed: Sequence[tuple[str, float, str]]) -> History:
@@ -320,4 +321,4 @@ def _history(label: str, timed: Sequence[tuple[str, float, str]]) -> History:
     steps = tuple(
         (timed[after.start][0], after.median, after.median / before.median - 1) for before, after in pairwise(parts)
     )
-    return History(f"{label} ({len(timed)} results)", tuple(timed), stretches, steps)
+    return History(f"{label} ({counted(len(timed), 'result')})", tuple(timed), stretches, steps)

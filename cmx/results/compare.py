@@ -15,6 +15,7 @@ from cmx.errors import UsageError, nearest
 from cmx.host import Field
 from cmx.results import judgement
 from cmx.results.differences import Difference, differences
+from cmx.results.launches import middle
 from cmx.results.ratio import FEWEST_LAUNCHES, Ratio, ratio
 from cmx.results.result import Result
 from cmx.results.selection import settings, variant_of
@@ -42,6 +43,11 @@ class Measure(NamedTuple):
     def title(self) -> str:
         """The name with the unit."""
         return f"{self.name} {self.unit}"
+
+    @property
+    def of_queries(self) -> bool:
+        """Whether it is of a launch's steady queries, and not of the whole launch."""
+        return self.name in ("p50", "p90", "p99", "min")
 
     def cost(self, value: float) -> float:
         """Time (or bytes, or joules), of which less is better: of a throughput the time that a sample takes."""
@@ -102,8 +108,8 @@ class Side:
 
     @property
     def median(self) -> float:
-        """The middle launch's number, the lower of two: a number that was measured."""
-        return sorted(self.values)[(len(self.values) - 1) // 2]
+        """The middle launch's number, or midway between two, as in a result."""
+        return middle(sorted(self.values))
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

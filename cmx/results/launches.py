@@ -50,11 +50,11 @@ def spread(values: Sequence[float]) -> Spread | None:
         return None
     ordered = sorted(values)
     confidence = _FIVE if len(ordered) == LEAST_LAUNCHES else MEDIAN_CONFIDENCE
-    return Spread(_middle(ordered), ordered[0], ordered[-1], len(ordered), median_interval(ordered, confidence))
+    return Spread(middle(ordered), ordered[0], ordered[-1], len(ordered), median_interval(ordered, confidence))
 
 
-def _middle(ordered: Sequence[float]) -> float:
-    """The middle value, or midway between the two in the middle; whole where the values are, as ns and bytes are."""
+def middle(ordered: Sequence[float]) -> float:
+    """A result's number from its launches': the middle one, or midway between two; whole where they are, as ns are."""
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     return (low + high) // 2 if isinstance(low + high, int) else (low + high) / 2
 

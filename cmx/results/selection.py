@@ -50,6 +50,18 @@ class Condition(NamedTuple):
             raise UsageError(f"{text!r} is not a condition", hint="write KEY=VALUE, as in framework=onnxruntime")
         return cls(match[1], match[2], match[3])
 
+    def check_order(self, values: Iterable[Any]) -> None:
+        """Raise UsageError for an order between numbers and a text, or of what is true or false."""
+        if self.operator in ("=", "!="):
+            return
+        for value in values:
+            if isinstance(value, bool):
+                what = f"{self}: {self.key} is true or false, and has no order"
+                raise UsageError(what, hint=f"write {self.key}=true or {self.key}=false")
+            if isinstance(value, int | float) and _number(self.value) is None:
+                what = f"{self}: {self.key} is a number, and {self.value!r} is none"
+                raise UsageError(what, hint=f"as in {self.key}{self.operator}{value}")
+
     def holds(self, result: Result) -> bool:
         """Whether a result meets it. Raises UsageError for a reference that is none."""
         if self.key in result.pins:
@@ -81,11 +93,16 @@ def conditions(words: Iterable[str]) -> tuple[Condition, ...]:
 
 
 def matching(results: Sequence[Result], wanted: Sequence[Condition]) -> tuple[Result, ...]:
-    """The results that meet all conditions. Raises UsageError for a KEY that none of them has."""
+    """The results that meet all conditions.
+
+    Raises UsageError for a KEY that none of them has, and an order that a KEY's values and the VALUE have not.
+    """
+    told = [facts(result) for result in results] if wanted else []
     for condition in wanted:
-        known = {key for result in results for key in (*facts(result), *result.pins)}
+        known = {key for each in told for key in each} | {role for result in results for role in result.pins}
         if results and condition.key not in known:
             raise UsageError(f"{condition}: no result has {condition.key!r}", hint=nearest(condition.key, known))
+        condition.check_order(each[condition.key] for each in told if condition.key in each)
     return tuple(result for result in results if all(condition.holds(result) for condition in wanted))
 
 
@@ -151,9 +168,14 @@ def _compare(known: Any, operator: str, text: str) -> bool:
         from fnmatch import fnmatchcase
 
         return fnmatchcase(str(known), text.replace("[", "[[]")) == (operator == "=")
-    try:
-        left: Any = float(known)
-        right: Any = float(text)
-    except (TypeError, ValueError):
-        left, right = "" if known is None else str(known), text
+    left, right = _number(known), _number(text)
+    if left is None or right is None:
+        return _OPERATORS[operator]("" if known is None else str(known), text)
     return _OPERATORS[operator](left, right)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from result_samples import PINS, checked, make, outcome, timed
 from cmx.cli.facts import fact, noise
 from cmx.cli.main import main
 from cmx.errors import nearest
-from cmx.host import Field, Unavailable
+from cmx.files import counted
+from cmx.host import Field, Noise, Unavailable
 from cmx.results import Database, Result, Step
 from cmx.results.table import listing, verdict
 from cmx.settings import Settings
@@ -191,6 +193,24 @@ def test_noise_has_units_too() -> None:
     assert result.noise is not None
     found = dict(noise(result.noise.document()))
     assert (found["elapsed_ns"], found["load"]) == ("10.0 s", "2.40")
+    found = dict(noise(Noise(elapsed_ns=1, cpus=2, frequency_before=2_100_000_000, steal=0.0312).document()))
+    assert (found["frequency_before"], found["steal"], found["cpus"]) == ("2.10 GHz", "3.1%", "2")
+
+
+def test_the_pins_of_a_result_stand_in_columns(capsys: Captured, settings: Settings) -> None:
+    result = make(pins={**PINS, "convert-onnx.onnx": "software/onnx==1.23.2", "convert-saved-model.x": "software/x==1"})
+    Database(settings).add(result)
+    assert main(["result", "show", result.id]) == 0
+    pins = capsys.readouterr().out.partition("PINS\n")[2].splitlines()[: len(result.pins)]
+    assert len({re.search(r"(model|dataset|software)/", line).start() for line in pins}) == 1  # type: ignore[union-attr]
+
+
+def test_what_there_is_one_of_is_not_in_the_plural(capsys: Captured, settings: Settings, tmp_path: Path) -> None:
+    for number, words in ((1, "1 result"), (2, "2 results")):
+        Database(settings).add(make())
+        assert main(["result", "export", "--output", str(tmp_path / "x.csv")]) == 0
+        assert capsys.readouterr().out.startswith(f"{words} →"), number
+    assert [counted(n, "entry", "entries") for n in (0, 1, 1234)] == ["0 entries", "1 entry", "1,234 entries"]
 
 
 def test_what_was_made_has_a_name_in_the_store(capsys: Captured, settings: Settings) -> None:

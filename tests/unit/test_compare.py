@@ -35,7 +35,7 @@ def test_a_tenth_slower_is_found_and_what_differs_is_named() -> None:
     assert found.ratio.estimate == pytest.approx(1.1)
     assert found.ratio.low is not None
     assert found.ratio.low > 1
-    assert (found.a.median, found.measure.name) == (10.2e6, "p50")
+    assert (found.a.median, found.measure.name) == (10.25e6, "p50")
     assert [(each.group, each.name, each.a, each.b) for each in found.differences] == [
         ("plan", "framework", "onnxruntime==1.31.1", "onnxruntime==1.20.1"),
         ("host", "kernel", "-", "Linux 6.1"),
@@ -213,6 +213,8 @@ def test_a_role_is_found_by_the_name_it_was_asked_for_by() -> None:
         ("batch-size=", "'batch-size=' is not a condition", "write KEY=VALUE, as in framework=onnxruntime"),
         ("batchsize=1", "batchsize=1: no result has 'batchsize'", "did you mean 'batch-size'?"),
         ("framework>2", "framework>2: framework has no order", "write framework=NAME>VERSION"),
+        ("batch-size>=x", "batch-size>=x: batch-size is a number, and 'x' is none", "as in batch-size>=1"),
+        ("valid>1", "valid>1: valid is true or false, and has no order", "write valid=true or valid=false"),
     ],
 )
 def test_a_bad_condition_names_the_remedy(word: str, message: str, hint: str) -> None:
@@ -238,10 +240,12 @@ def test_the_command_says_who_is_slower(settings: Settings, capsys: pytest.Captu
     shown = [" ".join(line.split()) for line in out.splitlines()]
     assert shown[:2] == [
         "SCENARIO A p50 ms B p50 ms B/A INTERVAL LAUNCHES VERDICT",
-        "single-stream 10.2 11.22 1.100 1.069 to 1.132 6 and 6 slower",
+        "single-stream 10.25 11.28 1.100 1.069 to 1.132 6 and 6 slower",
     ]
     assert "B is slower than A: 1.100 times A's p50 (95.9% interval 1.069 to 1.132)" in shown
     assert "plan framework onnxruntime==1.31.1 torch==2.13.0" in shown
+    over = "the median of their launches; of each its p50, without the queries before its steady state"
+    assert f"A and B: {over}" in shown
 
 
 def test_the_command_answers_json(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

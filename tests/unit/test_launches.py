@@ -11,6 +11,7 @@ import pytest
 from result_samples import checked, make, outcome, timed
 
 from cmx.api import access
+from cmx.cli.result_text import result_text
 from cmx.errors import UsageError
 from cmx.results import Step
 from cmx.results.export import row
@@ -70,6 +71,7 @@ def test_what_a_launch_cuts_off_is_in_no_percentile(tmp_path: Path) -> None:
     assert result.statistics is not None
     assert result.statistics["launches"][0]["cut"] == 10
     assert (result.statistics["count"], result.statistics["max"]) == (190, 10**7)
+    assert "latencies are without 10 queries before the steady state" in result_text(result).splitlines()
 
 
 def test_launches_without_latencies_are_about_throughput(tmp_path: Path) -> None:
