@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "sign": (solution_sign, "vouch for an archive with one of your keys"),
     "diff": (solution_diff, "what two archives have that is not the same"),
     "retarget": (solution_retarget, "add a lock for another platform, or say what cannot be had there"),
-    "export": (solution_export, "a Dockerfile, a plain install script, or an RO-Crate"),
+    "export": (solution_export, "a Dockerfile or a script that runs it, or an RO-Crate"),
     "download": (solution_download, "fetch an archive from a registry; nothing of it is run"),
 }
 """One module each, with ``configure(parser)`` and ``run(arguments)``, and a line of help."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import CommandLine, wait_until
@@ -76,6 +78,39 @@ def test_from_the_archive_alone_comes_the_same_accuracy_by_the_same_lock(archive
     assert {name: each["found"] for name, each in validation["accuracies"].items()} == {"top_1": 0.9, "top_5": 0.95}
     assert validation["speed"]["ratio"]["estimate"] > 0
     assert len(elsewhere.results()) == 2
+
+
+def test_an_exported_script_and_dockerfile_install_run_and_compare(
+    archive: Path, workshop: CommandLine, tmp_path: Path
+) -> None:
+    cmx = replace(workshop, folder=tmp_path)
+    cmx("solution", "export", archive, "--format", "docker", "--output", "docker")
+    lines = (tmp_path / "docker" / "Dockerfile").read_text(encoding="utf-8").replace(" \\\n", " ").splitlines()
+    said = {line.split()[0]: line.partition(" ")[2] for line in lines if not line.startswith("#")}
+    place = tmp_path / "solution"  # instead of /solution in a container
+    place.mkdir()
+    for name in said["COPY"].split()[:-1]:
+        shutil.copy(tmp_path / "docker" / name, place)
+    fresh = tmp_path / "fresh"
+    subprocess.run([str(cmx.python), "-m", "venv", "--without-pip", str(fresh)], check=True)
+    environ = {**cmx.variables(), "PATH": str(fresh / "bin"), "CMX_HOME": said["ENV"].partition("=")[2]}
+    environ["CMX_HOME"] = environ["CMX_HOME"].replace("/solution", str(place))
+    at: dict[str, Any] = {"cwd": place, "env": environ, "capture_output": True, "text": True, "check": False}
+    for command in said["RUN"].split(" && "):
+        done = subprocess.run(["/bin/sh", "-c", command], **at)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    words = [*json.loads(said["ENTRYPOINT"]), *json.loads(said["CMD"])]
+    ran = subprocess.run([words[0].replace("/solution", str(place)), *words[1:]], **at)
+    assert ran.returncode == 0 and "top_1        0.900  0.900  ± 0.05     within" in ran.stdout, ran.stderr
+
+    cmx("solution", "export", archive, "--format", "venv-script", "--output", "script")
+    shutil.copy(tmp_path / "script" / "reproduce.sh", place)  # which the same commands have installed already
+    (place / "cmx/installed").touch()
+    at["env"] = {**environ, "PATH": f"{environ['PATH']}:{_SYSTEM}"}
+    again = subprocess.run(["/bin/sh", "reproduce.sh", "--json"], **at)
+    assert json.loads(again.stdout)["validation"]["passed"] is True, again.stderr
+    only = subprocess.run(["/bin/sh", "reproduce.sh", "--install-only"], **at)
+    assert (only.returncode, only.stdout) == (0, "installed; ./reproduce.sh runs it\n")
 
 
 def nothing_half_made(home: Path) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from command_line import ROOT
 
+from cmx.solution.carrying import package_files
+
 BUILT_IN = ("actions", "components", "workflows", "repo.yaml")
 
 
@@ -40,6 +42,12 @@ def test_the_wheel_holds_what_git_tracks_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == tracked()
+
+
+def test_the_wheel_that_an_exported_solution_carries_holds_the_same(wheel: Path) -> None:
+    assert {name for name, _ in package_files()} == tracked()
+    with zipfile.ZipFile(wheel) as archive:
+        assert all(archive.read(name) == path.read_bytes() for name, path in package_files())
 
 
 def test_the_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
