@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
 def _text(plan: Plan, explain: bool) -> str:
     if explain:
         return _tree(plan)
-    rows = [(role, _chosen(pin), pin.source, pin.how) for role, pin in plan.pins.items()]
+    rows = [(role, _chosen(pin), pin.source, _from(pin)) for role, pin in plan.pins.items()]
     lines = [plan.workflow, "", table(("ROLE", "CHOSEN", "SOURCE", "FROM"), rows)]
     for environment in plan.environments.values():
         lines += ["", f"{_title(environment)}: {', '.join(map(str, environment.packages))}"]
@@ -51,6 +51,10 @@ def _text(plan: Plan, explain: bool) -> str:
 
 def _chosen(pin: Pin) -> str:
     return f"{pin.reference}{f' [{pin.variant}]' if pin.variant else ''}"
+
+
+def _from(pin: Pin) -> str:
+    return f"{pin.how}, as {pin.made_from}" if pin.made_from else pin.how
 
 
 def _title(environment: PlannedEnvironment) -> str:

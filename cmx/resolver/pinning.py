@@ -101,11 +101,17 @@ def _pin(draft: Draft, role: str, solution: Solution, name: str) -> Pin:
         digest=component.digest,
         why=solution.choices[name].why,
         others=tuple(
-            f"{other.candidate.label} ({other.candidate.source.word}): {other.why_not}"
+            f"{other.candidate.label} ({_origin(other.candidate)}): {other.why_not}"
             for other in solution.choices[name].alternatives
         ),
         artifact=artifact_of(draft.catalog, component, candidate.variant),
     )
+
+
+def _origin(candidate: Candidate) -> str:
+    """Where a candidate would be had from; of a converted variant, where what it is made from would be."""
+    chain = list(candidate.data.chain(candidate.variant)) if isinstance(candidate.data, Model) else []
+    return f"from {chain[-1].name}: {candidate.source.word}" if len(chain) > 1 else candidate.source.word
 
 
 def _how(candidate: Candidate) -> str:

@@ -75,9 +75,18 @@ class Pin:
         """``kind/name==version``."""
         return f"{self.kind}/{self.name}=={self.version}"
 
+    @property
+    def made_from(self) -> str:
+        """The variant whose files ``source`` and ``how`` are about, where this one is converted from it; else ""."""
+        artifact = self.artifact or {}
+        while "from" in artifact:
+            artifact = artifact["from"]
+        return str(artifact["variant"]) if artifact.get("variant", self.variant) != self.variant else ""
+
     def __str__(self) -> str:
         variant = f" [{self.variant}]" if self.variant else ""
         origin = ", ".join(part for part in (self.source, self.how) if part)
+        origin = f"from {self.made_from}: {origin}" if self.made_from else origin
         return f"{self.reference}{variant} ({origin})" if origin else f"{self.reference}{variant}"
 
 

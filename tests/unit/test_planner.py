@@ -520,6 +520,16 @@ def test_offline_uses_what_is_here(catalog: Catalog) -> None:
     assert machine.asked == []
 
 
+def test_a_variant_that_is_converted_is_said_to_be_made_from_what_is_stored(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="1.8", numpy="1.26", onnx="1.16")], stored=frozenset({"net-weights==1.0"}))
+    model = plan(catalog, machine).pins["model"]
+    assert str(model) == "model/net==1.0.0 [onnx] (from checkpoint: stored, pypi)"
+    assert [other.partition("):")[0] for other in model.others] == ["1.0.0 [checkpoint] (stored"]
+    machine = Fake([detected(torchlike="1.8", numpy="1.26")])
+    plain = plan(catalog, machine, use={"framework": "torchlike", "model": "plain"}).pins["model"]
+    assert str(plain) == "model/plain==1.0.0 [torch] (stored, file)"
+
+
 def test_offline_asks_nobody_and_names_what_is_missing(catalog: Catalog) -> None:
     machine = Fake(stored=frozenset({"net-weights==1.0"}))
     with pytest.raises((Unsatisfiable, Unavailable)) as caught:
