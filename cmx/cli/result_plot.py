@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmx.cli.answer import Answer, table
 from cmx.cli.result_import import WITH
 from cmx.errors import UsageError
+from cmx.files import counted
 
 if TYPE_CHECKING:
     from cmx.cli.parser import Parser
     from cmx.results import Result
+    from cmx.results.chart_points import Slot
     from cmx.results.published import Published, Source
     from cmx.settings import Settings
 
@@ -23,10 +25,12 @@ _ROWS = 15
 
 
 class _Chart(NamedTuple):
-    """A chart, what it says in JSON, and as text."""
+    """A chart, what it says in JSON, the results that are in it, what the others lack, and what it says as text."""
 
     spec: dict[str, Any]
     document: dict[str, Any]
+    drawn: Sequence[Result]
+    without: str
     text: str = ""
 
 
@@ -62,9 +66,28 @@ def run(arguments: argparse.Namespace, settings: Settings, results: Sequence[Res
     lines = [f"not drawn: {kind}: {why}" for kind, why in left_out.items()]
     title = "Results" if arguments.kind == "report" else str(charts[0].spec["title"]["text"])
     drawing.draw([chart.spec for chart in charts], path, drawing.Page(title, lines, sources))
-    document = {"file": str(path), "charts": [chart.document for chart in charts], "left_out": left_out}
-    text = [chart.text for chart in charts if chart.text] + lines + sources
-    return Answer(document, "\n".join([*text, f"{len(usable)} results → {path}"]))
+    drawn = {result.id for chart in charts for result in chart.drawn}
+    documents = [{**chart.document, "results": len(chart.drawn)} for chart in charts]
+    document = {"file": str(path), "charts": documents, "results": len(drawn), "left_out": left_out}
+    text = [chart.text for chart in charts if chart.text] + lines
+    text += _undrawn(results, usable, charts) + sources
+    return Answer(document, "\n".join([*text, f"{_number(drawn, usable)} → {path}"]))
+
+
+def _number(drawn: Collection[str], usable: Collection[Result]) -> str:
+    return counted(len(drawn), "result") if len(drawn) == len(usable) else f"{len(drawn)} of {len(usable)} results"
+
+
+def _undrawn(results: Sequence[Result], usable: Sequence[Result], charts: Sequence[_Chart]) -> list[str]:
+    """What no chart shows of the results that were asked for, or one of several charts does not show."""
+    lines = []
+    if len(usable) < len(results):
+        number = counted(len(results) - len(usable), "result")
+        lines.append(f"not drawn: {number} not valid ('cmx result list' has the reasons; --invalid draws what ran)")
+    for chart in charts:
+        if missing := len(usable) - len(chart.drawn):
+            lines.append(f"not drawn in {chart.document['kind']}: {counted(missing, 'result')} {chart.without}")
+    return lines
 
 
 def _others(arguments: argparse.Namespace, settings: Settings) -> tuple[Source, tuple[Published, ...]] | None:
@@ -83,11 +106,14 @@ def _charts(
     """The charts of a kind; of a report those that there is something for, and why the others are not there."""
     if not results and not others:
         raise UsageError("no valid result matches", hint="cmx result list shows all; --invalid draws those too")
+    from cmx.results.chart_points import slots
+
+    colours = slots(results)
     makers: dict[str, Callable[[], _Chart]] = {
-        "frontier": lambda: _frontier(results, others),
-        "latency": lambda: _latency(results),
-        "throughput": lambda: _throughput(results),
-        "history": lambda: _history(results),
+        "frontier": lambda: _frontier(results, colours, others),
+        "latency": lambda: _latency(results, colours),
+        "throughput": lambda: _throughput(results, colours),
+        "history": lambda: _history(results, colours),
     }
     if kind != "report":
         return [makers[kind]()], {}
@@ -107,37 +133,47 @@ def _some(results: Sequence[Result]) -> None:
         raise UsageError("no valid result matches", hint="cmx result list shows all; --invalid draws those too")
 
 
-def _latency(results: Sequence[Result]) -> _Chart:
+def _latency(results: Sequence[Result], colours: Mapping[str, Slot]) -> _Chart:
     from cmx.results import chart_points, charts
 
     _some(results)
-    found, shared = chart_points.groups(results)
+    drawn = [each for each in results if chart_points.has_latencies(each)]
+    found, shared = chart_points.groups(drawn, colours)
     curves = chart_points.curves(found)
-    return _Chart(charts.latency(curves, _lines(shared)), {"kind": "latency", "configurations": len(curves)})
+    document = {"kind": "latency", "configurations": len(curves)}
+    return _Chart(charts.latency(curves, _lines(shared)), document, drawn, "without raw latencies")
 
 
-def _throughput(results: Sequence[Result]) -> _Chart:
+def _throughput(results: Sequence[Result], colours: Mapping[str, Slot]) -> _Chart:
     from cmx.results import chart_points, charts
 
     _some(results)
-    found, shared = chart_points.groups(results)
+    drawn = [each for each in results if chart_points.has_throughput(each)]
+    found, shared = chart_points.groups(drawn, colours)
     points = chart_points.rates(found)
-    return _Chart(charts.throughput(points, _lines(shared)), {"kind": "throughput", "points": _documents(points)})
+    document = {"kind": "throughput", "points": _documents(points)}
+    return _Chart(charts.throughput(points, _lines(shared)), document, drawn, "without a throughput")
 
 
-def _history(results: Sequence[Result]) -> _Chart:
+def _history(results: Sequence[Result], colours: Mapping[str, Slot]) -> _Chart:
     from cmx.results import chart_points, charts
 
     _some(results)
-    found, shared = chart_points.groups(results)
+    drawn = [each for each in results if chart_points.has_times(each)]
+    found, shared = chart_points.groups(drawn, colours)
     histories = chart_points.histories(found)
     steps = [{"label": each.label, "at": at, "change": change} for each in histories for at, _, change in each.steps]
     title = "median latency of a run, ms"
     text = "\n".join(f"step: {each['label']}: {each['change']:+.1%} at {each['at']}" for each in steps)
-    return _Chart(charts.history(histories, title, _lines(shared)), {"kind": "history", "steps": steps}, text)
+    document = {"kind": "history", "steps": steps}
+    return _Chart(charts.history(histories, title, _lines(shared)), document, drawn, "without a time", text)
 
 
-def _frontier(results: Sequence[Result], others: tuple[Source, tuple[Published, ...]] | None) -> _Chart:
+def _frontier(
+    results: Sequence[Result],
+    colours: Mapping[str, Slot],
+    others: tuple[Source, tuple[Published, ...]] | None,
+) -> _Chart:
     from cmx.results import chart_points, charts
     from cmx.results.beside import beside
     from cmx.results.mlperf import STATISTICS
@@ -146,10 +182,10 @@ def _frontier(results: Sequence[Result], others: tuple[Source, tuple[Published, 
     official = beside(others[1], results) if others else None
     if official:
         statistic = STATISTICS.get(official.scenario, "median")
-        own = chart_points.measured(results, official.scenario, statistic, "here: ")
+        own = chart_points.measured(results, colours, official.scenario, statistic, "here: ")
         lines = [official.told]
     else:
-        own, lines = chart_points.measured(results), []
+        own, lines = chart_points.measured(results, colours), []
     if own.points:
         lines.append(f"{'here: ' if official else ''}{own.shared}")
     if own.points and official:
@@ -162,10 +198,9 @@ def _frontier(results: Sequence[Result], others: tuple[Source, tuple[Published, 
     cost, gain = (official.cost, official.gain) if official else (own.cost, own.gain)
     spec = charts.frontier(points, best, cost, gain, [part for line in lines for part in _lines(line)])
     chosen = [points[place] for place in best]
-    text = _best(chosen, cost, gain)
-    if own.left_out:
-        text += f"not drawn: {own.left_out} of another scenario, or without this measure of accuracy\n"
-    return _Chart(spec, {"kind": "frontier", "points": len(points), "frontier": _documents(chosen)}, text)
+    document = {"kind": "frontier", "points": len(points), "frontier": _documents(chosen)}
+    without = "of another scenario, or without this measure of accuracy"
+    return _Chart(spec, document, own.drawn, without, _best(chosen, cost, gain))
 
 
 def _best(points: Sequence[Any], cost: str, gain: str) -> str:
@@ -177,7 +212,7 @@ def _best(points: Sequence[Any], cost: str, gain: str) -> str:
 
 
 def _documents(points: Sequence[Any]) -> list[dict[str, Any]]:
-    return [each._asdict() for each in points]
+    return [{name: value for name, value in each._asdict().items() if name != "slot"} for each in points]
 
 
 def _lines(text: str) -> list[str]:

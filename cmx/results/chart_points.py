@@ -28,12 +28,20 @@ INTERVAL = "the interval of the launches' median (94 % or more)"
 RANGE = "from the least launch to the greatest"
 
 
+class Slot(NamedTuple):
+    """Which colour something has: the place of its hue, and how much lighter (up to 1) or darker (-1) it is."""
+
+    hue: int = 0
+    tone: float = 0.0
+
+
 class Configuration(NamedTuple):
     """What was measured in one way: its name, and shares of queries by ms, for each launch and for all together."""
 
     label: str
     curves: tuple[tuple[tuple[float, float], ...], ...]
     pooled: tuple[tuple[float, float], ...]
+    slot: Slot = Slot()
 
 
 class Point(NamedTuple):
@@ -53,6 +61,7 @@ class Point(NamedTuple):
     own: bool = True
     by: str = "here"
     bar: str = RANGE
+    slot: Slot = Slot()
 
 
 class History(NamedTuple):
@@ -62,6 +71,7 @@ class History(NamedTuple):
     values: tuple[tuple[str, float, str], ...]
     stretches: tuple[tuple[str, str, float], ...]
     steps: tuple[tuple[str, float, float], ...]
+    slot: Slot = Slot()
 
 
 class Group(NamedTuple):
@@ -73,11 +83,47 @@ class Group(NamedTuple):
     label: str
     series: str
     results: tuple[Result, ...]
+    slot: Slot = Slot()
+
+    @property
+    def framework(self) -> str:
+        """The framework's name; "cmx" for what needs none."""
+        return self.results[0].pins.get("framework", "").split("/", 1)[-1].partition("==")[0] or "cmx"
 
 
-def groups(results: Iterable[Result]) -> tuple[tuple[Group, ...], str]:
-    """Results by configuration, and in one line what all of them share. There must be a result."""
+HUES = 8
+"""So many can be told apart."""
+
+
+def slots(results: Iterable[Result]) -> dict[str, Slot]:
+    """The colours of results in every chart of them, by id: a hue for each framework, and in it a tone for each
+    configuration; where there is one framework only, a hue for each configuration. No two are the same.
+    """
+    found, _ = groups(results)
+    names = sorted({group.framework for group in found})
+    hues: dict[int, list[Group]] = {}
+    for place, group in enumerate(found):
+        hue = names.index(group.framework) if len(names) > 1 else place
+        hues.setdefault(hue % HUES, []).append(group)
+    return {
+        result.id: Slot(hue, tone)
+        for hue, members in hues.items()
+        for group, tone in zip(members, _tones(len(members)), strict=True)
+        for result in group.results
+    }
+
+
+def _tones(count: int) -> list[float]:
+    """Evenly apart, from dark to light, and the farther the more there are."""
+    most = min(count / 5, 1.0) if count > 1 else 0.0
+    return [round(most * (2 * place / max(count - 1, 1) - 1), 3) for place in range(count)]
+
+
+def groups(results: Iterable[Result], colours: Mapping[str, Slot] | None = None) -> tuple[tuple[Group, ...], str]:
+    """Results by configuration, and in one line what all of them share; ``colours`` are those of ``slots``."""
     ordered = sorted(results, key=lambda each: (each.created, each.id))
+    if not ordered:
+        return (), ""
     facts = {result.id: _facts(result) for result in ordered}
     names = list(dict.fromkeys(name for each in facts.values() for name in each))
     varied = [name for name in names if len({each.get(name, "") for each in facts.values()}) > 1]
@@ -92,6 +138,7 @@ def groups(results: Iterable[Result]) -> tuple[tuple[Group, ...], str]:
         _named({name: short[name](facts[each[0].id].get(name, "")) for name in telling}, each)
         for each in found.values()
     ]
+    named = [each._replace(slot=(colours or {}).get(each.results[0].id, Slot())) for each in named]
     return tuple(named), " · ".join(shared)
 
 
@@ -166,6 +213,21 @@ def _label(facts: Mapping[str, str]) -> str:
     return ", ".join(value for value in facts.values() if value) or "all results"
 
 
+def has_latencies(result: Result) -> bool:
+    """Whether its raw latencies are there."""
+    return bool(_latencies(result))
+
+
+def has_throughput(result: Result) -> bool:
+    """Whether its throughput was measured."""
+    return any(each.values.get("throughput") for each in launches([result]))
+
+
+def has_times(result: Result, statistic: str = "median") -> bool:
+    """Whether it was timed."""
+    return any(_cost(each.values, statistic) for each in launches([result]))
+
+
 def curves(found: Sequence[Group]) -> tuple[Configuration, ...]:
     """The distributions of those whose raw latencies are there. Raises UsageError when none has any."""
     configurations = []
@@ -175,7 +237,7 @@ def curves(found: Sequence[Group]) -> tuple[Configuration, ...]:
             pooled = [ms for times in taken for ms in times]
             told = f"{counted(len(taken), 'launch', 'launches')}, {counted(len(pooled), 'query', 'queries')}"
             label = f"{group.label} ({told})"
-            configurations.append(Configuration(label, tuple(map(_curve, taken)), _curve(pooled)))
+            configurations.append(Configuration(label, tuple(map(_curve, taken)), _curve(pooled), group.slot))
     if not configurations:
         raise UsageError("none of these results has raw latencies", hint="offline sends one query: plot throughput")
     return tuple(configurations)
@@ -223,9 +285,8 @@ def costs(found: Sequence[Group], metric: str, percent: str = "median", prefix: 
         gain = group.results[-1].accuracy.get(metric)
         values = [value for each in launches(group.results) if (value := _cost(each.values, percent))]
         if gain is not None and values:
-            framework = group.results[0].pins.get("framework", "").split("/", 1)[-1].partition("==")[0]
             scaled = gain * 100 if is_share(metric) else gain
-            points.append(_point(group, group.label, values, gain=scaled, group_name=prefix + (framework or "cmx")))
+            points.append(_point(group, group.label, values, gain=scaled, group_name=prefix + group.framework))
     return tuple(points)
 
 
@@ -242,7 +303,9 @@ def _point(
     interval = median_interval(ordered, _SUFFICIENT)
     low, high = (interval.low, interval.high) if interval else (ordered[0], ordered[-1])
     bar = INTERVAL if interval else RANGE
-    return Point(label, group_name or label, batch, middle(ordered), low, high, len(ordered), gain, bar=bar)
+    return Point(
+        label, group_name or label, batch, middle(ordered), low, high, len(ordered), gain, bar=bar, slot=group.slot
+    )
 
 
 def is_share(metric: str) -> bool:
@@ -253,7 +316,7 @@ def is_share(metric: str) -> bool:
 class Measured(NamedTuple):
     """One's own points of a frontier, all of one scenario and one measure of accuracy, and how the axes are titled.
 
-    ``shared`` is what all have in common; ``left_out`` counts the results of another scenario or measure.
+    ``shared`` is what all have in common; ``drawn`` are the results, without those of another scenario or measure.
     """
 
     points: tuple[Point, ...]
@@ -261,21 +324,27 @@ class Measured(NamedTuple):
     gain: str
     accuracy: str
     shared: str
-    left_out: int
+    drawn: tuple[Result, ...]
 
 
-def measured(results: Sequence[Result], scenario: str = "", statistic: str = "median", prefix: str = "") -> Measured:
+def measured(
+    results: Sequence[Result],
+    colours: Mapping[str, Slot],
+    scenario: str = "",
+    statistic: str = "median",
+    prefix: str = "",
+) -> Measured:
     """The points of those results that stand on one axis: of ``scenario`` (or the most frequent), and of the metric and
     the dataset that most of them were judged by. There may be none.
     """
-    judged = [result for result in results if result.accuracy]
+    judged = [result for result in results if result.accuracy and has_times(result, statistic)]
     scenario = scenario or _most(result.scenario for result in judged) or ""
     judged = [result for result in judged if result.scenario == scenario]
     metric, dataset = _most(map(_measure, judged)) or ("", "")
     own = [result for result in judged if _measure(result) == (metric, dataset)]
     if not own:
-        return Measured((), "", "", "", "", len(results))
-    found, shared = groups(own)
+        return Measured((), "", "", "", "", ())
+    found, shared = groups(own, colours)
     timed = all(each.values.get(statistic) for each in launches(own))
     accuracy = f"{metric.replace('_', '-')} on {dataset}"
     return Measured(
@@ -284,7 +353,7 @@ def measured(results: Sequence[Result], scenario: str = "", statistic: str = "me
         f"{accuracy}, %" if is_share(metric) else accuracy,
         accuracy,
         shared,
-        len(results) - len(own),
+        tuple(own),
     )
 
 
@@ -304,7 +373,7 @@ def histories(found: Sequence[Group]) -> tuple[History, ...]:
     for group in found:
         timed = [(each.created, value, each.short) for each in group.results if (value := _median(each)) is not None]
         if timed:
-            told.append(_history(group.label, timed))
+            told.append(_history(group, timed))
     if not told:
         raise UsageError("none of these results was timed", hint="cmx run benchmark takes times")
     return tuple(told)
@@ -315,10 +384,10 @@ def _median(result: Result) -> float | None:
     return float(middle(sorted(values))) if values else None
 
 
-def _history(label: str, timed: Sequence[tuple[str, float, str]]) -> History:
+def _history(group: Group, timed: Sequence[tuple[str, float, str]]) -> History:
     parts = history.segments([value for _, value, _ in timed])
     stretches = tuple((timed[each.start][0], timed[each.end - 1][0], each.median) for each in parts)
     steps = tuple(
         (timed[after.start][0], after.median, after.median / before.median - 1) for before, after in pairwise(parts)
     )
-    return History(f"{label} ({counted(len(timed), 'result')})", tuple(timed), stretches, steps)
+    return History(f"{group.label} ({counted(len(timed), 'result')})", tuple(timed), stretches, steps, group.slot)

@@ -6,15 +6,18 @@ axis has its unit; every chart says on which machine and how often was measured.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cmx.results.chart_points import Configuration, History, Point
+from cmx.results.chart_points import Configuration, History, Point, Slot
 
 Spec = dict[str, Any]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D", "#8C6D31")
+# How much of white or of black is in the lightest and the darkest tone of a colour.
+_LIGHTEST, _DARKEST = 0.65, 0.5
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 GREY = "#8a8a8a"
 _FONT = "DejaVu Sans, Liberation Sans, Helvetica, Arial, sans-serif"
@@ -54,7 +57,7 @@ def latency(configurations: Sequence[Configuration], subtitle: Sequence[str]) ->
         "title": "share of queries that took no longer",
         "axis": {"format": "%"},
     }
-    colour = _colour("configuration", labels)
+    colour = _colour("configuration", configurations)
     layers = [
         _layer(
             lines,
@@ -87,7 +90,7 @@ def throughput(points: Sequence[Point], subtitle: Sequence[str]) -> Spec:
     x = {"field": "batch", "type": "ordinal", "title": "batch size, samples", "axis": {"labelAngle": 0}}
     y = {"field": "rate", "type": "quantitative", "title": "throughput, samples/s", "scale": {"zero": True}}
     offset = {"xOffset": {"field": "configuration", "sort": labels}} if len(labels) > 1 else {}
-    common = {"x": x, "color": _colour("configuration", labels), **offset}
+    common = {"x": x, "color": _colour("configuration", points), **offset}
     tips = _tips("configuration", "batch", "rate", "launches")
     layers = [
         _layer(
@@ -123,7 +126,7 @@ def frontier(points: Sequence[Point], best: Iterable[int], axis: str, gain: str,
     many = len(points) > 60
     mark = {"type": "point", "filled": True, "size": 22 if many else 90, "opacity": 0.45 if many else 0.95}
     named = _named(rows, x, y)
-    colour, shape = _colour("group", labels), _shape("group", labels)
+    colour, shape = _encoded("group", labels, _of_groups(labels, points)), _shape("group", labels)
     tips = [{"field": name, "type": "nominal"} for name in ("name", "group", "from", "spread")]
     tips += [{"field": "cost", "title": axis}, {"field": "gain", "title": gain}]
     at = {"x": x, "y": y}
@@ -177,7 +180,7 @@ def history(histories: Sequence[History], title: str, subtitle: Sequence[str]) -
     labels = [each.label for each in histories]
     x = {"field": "at", "type": "temporal", "title": "when the run ended, UTC", "scale": {"type": "utc", "padding": 14}}
     y = {"field": "value", "type": "quantitative", "title": title, "scale": {"zero": False, "padding": 20}}
-    colour = _colour("configuration", labels)
+    colour = _colour("configuration", histories)
     layers = [
         _layer(
             dots,
@@ -301,8 +304,25 @@ def _gains(title: str, values: Sequence[float]) -> dict[str, Any]:
     return {"field": "gain", "type": "quantitative", "title": title, "scale": scale, "axis": {"format": _PLAIN}}
 
 
-def _colour(field: str, labels: Sequence[str]) -> dict[str, Any]:
-    return _encoded(field, labels, COLOURS)
+def _colour(field: str, drawn: Sequence[Configuration | Point | History]) -> dict[str, Any]:
+    slots = {each.label: each.slot for each in reversed(drawn)}  # of a label that several have, the first one's
+    labels = list(dict.fromkeys(each.label for each in drawn))
+    return _encoded(field, labels, [_hex(slots[label]) for label in labels])
+
+
+def _of_groups(labels: Sequence[str], points: Sequence[Point]) -> list[str]:
+    """The colours of a frontier's groups: one's own frameworks have theirs, the others what is left."""
+    own = {name: Slot(min(each.slot.hue for each in points if each.group == name)) for name in labels}
+    own = {name: slot for name, slot in own.items() if any(each.own for each in points if each.group == name)}
+    free = itertools.count(len({slot.hue for slot in own.values()}))
+    return [_hex(own[name]) if name in own else GREY if name == "other" else _hex(Slot(next(free))) for name in labels]
+
+
+def _hex(slot: Slot) -> str:
+    """A slot's colour."""
+    towards, share = (255, slot.tone * _LIGHTEST) if slot.tone > 0 else (0, -slot.tone * _DARKEST)
+    parts = bytes.fromhex(COLOURS[slot.hue % len(COLOURS)][1:])
+    return "#" + "".join(f"{round(part + (towards - part) * share):02X}" for part in parts)
 
 
 def _shape(field: str, labels: Sequence[str]) -> dict[str, Any]:

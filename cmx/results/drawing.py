@@ -72,7 +72,8 @@ def converter() -> Any:
 
 def _below(specs: Sequence[Spec]) -> Spec:
     charts = [{key: value for key, value in spec.items() if key != "config"} for spec in specs]
-    return {"vconcat": charts, "config": specs[0]["config"], "resolve": {"scale": {"color": "independent"}}}
+    own = dict.fromkeys(("color", "shape", "strokeDash"), "independent")
+    return {"vconcat": charts, "config": specs[0]["config"], "resolve": {"scale": own}}
 
 
 def _with_sources(spec: Spec, sources: Sequence[str]) -> Spec:

@@ -79,6 +79,39 @@ def test_throughput_has_a_point_for_each_batch_size_with_its_launches() -> None:
     assert spec["layer"][0]["encoding"]["y"]["title"] == "throughput, samples/s"
 
 
+def colours_of(spec: Mapping[str, Any]) -> dict[str, str]:
+    scale = next(e["color"]["scale"] for layer in spec["layer"] if "color" in (e := layer["encoding"]))
+    return dict(zip(scale["domain"], scale["range"], strict=True))
+
+
+def test_a_framework_has_the_same_hue_in_every_chart_and_no_two_series_the_same_colour() -> None:
+    names = ("torch==2.13.0", "onnxruntime==1.31.1", "jax==0.10.2")
+    many = [result(10 * n, framework=name, parameters={"threads": n}) for name in names for n in range(1, 6)]
+    colours = chart_points.slots([result(5, parameters={"scenario": "offline"}), *many])
+    for chosen in (many, many[:8], many[4:]):
+        groups, _ = chart_points.groups(chosen, colours)
+        own = chart_points.measured(chosen, colours)
+        drawn = colours_of(charts.throughput(chart_points.rates(groups), []))
+        assert len(set(drawn.values())) == len(drawn) == len(chosen)
+        assert drawn == {
+            each.label.rpartition(" (")[0]: colour
+            for each, colour in zip(
+                chart_points.histories(groups),
+                colours_of(charts.history(chart_points.histories(groups), "ms", [])).values(),
+                strict=True,
+            )
+        }
+        hues = {group.framework: group.slot.hue for group in groups}
+        frontier = colours_of(charts.frontier(own.points, [], own.cost, own.gain, []))
+        assert frontier == {name: charts.COLOURS[hue] for name, hue in hues.items()}
+
+
+def test_of_one_framework_each_configuration_has_a_hue_and_then_a_tone() -> None:
+    found = chart_points.slots([result(n, parameters={"threads": n}) for n in range(1, 20)])
+    assert len(set(found.values())) == 19
+    assert {slot.hue for slot in found.values()} == set(range(chart_points.HUES)) == set(range(len(charts.COLOURS)))
+
+
 def test_one_launch_has_no_interval_and_says_so() -> None:
     groups, _ = chart_points.groups([result()])
     spec = charts.throughput(chart_points.rates(groups), [])
@@ -176,7 +209,9 @@ def test_a_frontier_is_of_one_scenario_and_says_what_it_leaves_out(
 ) -> None:
     kept(Database(settings), results([10.0, 11.0]), results([5.0], parameters={"scenario": "offline"}))
     assert main(["result", "plot", "--output", str(tmp_path / "a.svg")]) == 0
-    assert "not drawn: 1 of another scenario, or without this measure of accuracy" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "not drawn in frontier: 1 result of another scenario, or without this measure of accuracy\n" in out
+    assert f"\n2 of 3 results → {tmp_path}/a.svg" in out
 
 
 class _Page(HTMLParser):
