@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from cmx.cli.answer import Answer
+from cmx.cli.asking import ask_to_delete
 from cmx.cli.parser import Parser
-from cmx.component import Component
-from cmx.errors import Interrupted, UsageError
+from cmx.errors import UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
 from cmx.repository.editing import delete
@@ -31,7 +30,7 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
             hint="say which: " + " or ".join(f"cmx remove {each.reference}" for each in versions),
         )
     if not arguments.yes:
-        _ask(component)
+        ask_to_delete(component.reference, component.folder, f"cmx remove {component.reference}")
     delete(catalog, component)
     behind = catalog.mentions(component.key) if len(versions) == 1 else []
     document = {"reference": component.reference, "folder": str(component.folder), "mentions": behind}
@@ -39,16 +38,3 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     if behind:
         lines.append(f"still asked for by {', '.join(behind)}")
     return Answer(document, "\n".join(lines))
-
-
-def _ask(component: Component) -> None:
-    """Raise Interrupted where the answer is not yes, UsageError where nobody can be asked."""
-    if not sys.stdin or not sys.stdin.isatty() or not sys.stderr.isatty():
-        raise UsageError(
-            f"nobody can be asked whether {component.reference} may be deleted",
-            hint=f"cmx remove {component.reference} --yes",
-        )
-    sys.stderr.write(f"delete {component.folder} ({component.reference})? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise Interrupted("nothing was removed")

@@ -10,6 +10,7 @@ cmx solution validate classification-1.0.0.cmx.zip     run it, and compare with 
 cmx solution sign classification-1.0.0.cmx.zip --key me
 cmx solution retarget matmul-1.0.0.cmx.zip --platform linux-aarch64
 cmx solution export classification-1.0.0.cmx.zip --format docker
+cmx solution remove classification
 cmx solution diff classification-1.0.0.cmx.zip classification-1.1.0.cmx.zip
 """
 
@@ -24,6 +25,7 @@ from cmx.cli import (
     solution_export,
     solution_init,
     solution_pack,
+    solution_remove,
     solution_retarget,
     solution_run,
     solution_show,
@@ -46,6 +48,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "diff": (solution_diff, "what two archives have that is not the same"),
     "retarget": (solution_retarget, "add a lock for another platform, or say what cannot be had there"),
     "export": (solution_export, "a Dockerfile or a script that runs it, or an RO-Crate"),
+    "remove": (solution_remove, "take one away that was installed"),
     "download": (solution_download, "fetch an archive from a registry; nothing of it is run"),
 }
 """One module each, with ``configure(parser)`` and ``run(arguments)``, and a line of help."""

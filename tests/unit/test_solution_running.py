@@ -130,5 +130,40 @@ def test_the_network_is_not_granted_unasked(settings: Settings) -> None:
     assert walls(settings, False, network=False, isolated=False) is None
 
 
+def test_a_solution_is_removed_by_its_name_and_nothing_else_is(
+    installed: Installed, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, folder = installed.archive.manifest.name, folder_of(installed.archive, settings)
+    installed.folder.parent.mkdir(parents=True, exist_ok=True)
+    for version in ("1.0.0", "2.0.0"):
+        other = settings.solutions / f"{name}-{version}-aaaa"
+        other.mkdir(parents=True)
+        document = {"name": name, "version": version}
+        (other / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
+    installed.archive.unpack(folder)
+    assert main(["solution", "remove", name, "--yes"]) == 2
+    assert f"{name} is installed 3 times" in capsys.readouterr().err
+    assert main(["solution", "remove", "nam", "--yes"]) == 2
+    assert "no solution 'nam' is installed" in capsys.readouterr().err
+    assert main(["solution", "remove", str(installed.archive.path)]) == 2
+    assert f"hint: cmx solution remove {installed.archive.path} --yes" in capsys.readouterr().err
+    assert folder.is_dir()
+    assert main(["solution", "remove", str(installed.archive.path), "--yes"]) == 0
+    assert capsys.readouterr().out.startswith(f"removed {name}==")
+    assert main(["solution", "remove", f"{name}==2.0.0", "--yes"]) == 0
+    assert [each.name for each in settings.solutions.iterdir() if each.name[0] != "."] == [f"{name}-1.0.0-aaaa"]
+    assert installed.archive.path.is_file()
+
+
+def test_a_link_in_place_of_a_solution_goes_and_what_it_leads_to_stays(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/manifest.json").write_text('{"name": "linked", "version": "1.0.0"}', encoding="utf-8")
+    settings.solutions.mkdir(parents=True)
+    (settings.solutions / "linked-1.0.0-bbbb").symlink_to(tmp_path / "mine")
+    assert main(["solution", "remove", "linked", "--yes"]) == 0
+    assert (tmp_path / "mine/manifest.json").is_file()
+    assert [each for each in settings.solutions.iterdir() if each.name[0] != "."] == []
+
+
 def test_what_is_installed_finds_components_in_its_own_folder_alone(installed: Installed) -> None:
     assert {entry.file.is_relative_to(installed.folder) for entry in installed.catalog.entries()} == {True}
