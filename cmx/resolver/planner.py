@@ -65,6 +65,7 @@ def make_plan(
         raise
     pins = _with_settings(make_pins(draft, solution), settings)
     _check_filled(draft, pins)
+    _check_references(draft, parameters, pins)
     plan = Plan(
         request=request,
         workflow=draft.workflow.reference,
@@ -91,6 +92,7 @@ def narrowed(plan: Plan, catalog: Catalog, request: Request) -> Plan:
     draft = make_draft(catalog, request)
     settings, parameters = _chosen_values(draft)
     _check_filled(draft, plan.pins)
+    _check_references(draft, parameters, plan.pins)
     for role, who in draft.brought.items():
         if role not in plan.pins:
             raise UsageError(f"{who} needs {draft.roles[role]}, for which the plan has no pin", hint="resolve again")
@@ -249,6 +251,28 @@ def _check_filled(draft: Draft, pins: Mapping[str, Pin]) -> None:
                     f"role {role!r} of {action.key} is a {kind}, not {pins[role].reference}",
                     hint=f"give --use {role}={kind}/NAME",
                 )
+
+
+def _check_references(draft: Draft, parameters: Mapping[str, Mapping[str, Any]], pins: Mapping[str, Pin]) -> None:
+    """Raise UsageError where a parameter was left to the model's reference on the dataset, and the model has none."""
+    if not draft.request.action or not {"model", "dataset"} <= pins.keys():
+        return
+    for step, action in draft.steps:
+        for name, fragment in action.parameters.items():
+            if fragment.get("instead-of") == "reference" and parameters[step.id].get(name) is None:
+                _require_reference(draft, f"{action.key} needs --{name}", name, pins["model"], pins["dataset"])
+
+
+def _require_reference(draft: Draft, asker: str, name: str, model: Pin, dataset: Pin) -> None:
+    component = draft.catalog.model(Reference.parse(model.reference))
+    documents = [component.document["variants"][each.name] for each in component.chain(model.variant)]
+    found: Any = next((each["reference"] for each in [*documents, component.document] if "reference" in each), [])
+    known = [found] if isinstance(found, Mapping) else found
+    if not any(each.get("dataset") == dataset.name or "none" in each for each in known):
+        raise UsageError(
+            f"{asker}: {model.reference} has no reference on {dataset.reference}, so nothing says what is enough",
+            hint=f"give --{name} VALUE, or add it under reference: in {model.kind}/{model.name}'s component.yaml",
+        )
 
 
 def _planned(step: Step, action: Action, parameters: Mapping[str, Any], pins: Mapping[str, Pin]) -> PlannedStep:

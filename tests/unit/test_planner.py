@@ -510,6 +510,28 @@ def test_a_misspelt_workflow_names_the_nearest(catalog: Catalog) -> None:
     assert (caught.value.message, caught.value.hint) == ("there is no workflow/flw", "did you mean 'flow'?")
 
 
+def test_what_stands_for_a_reference_must_be_given_where_the_model_has_none(catalog: Catalog) -> None:
+    root = catalog.repositories[0].root
+    bar = "{type: [number, 'null'], default: null, instead-of: reference, description: What is enough}"
+    needs = "{model: model, dataset: dataset, framework: software}"
+    put_all(root, action("verify", needs, f"parameters: {{at-least: {bar}}}\n"))
+    net = ("requires: {labels: dataset/labels}\n", "reference: {dataset: photos, top_1: 0.9}\n")
+    for given, reference in (({}, net[1]), ({"at-least": "0.8"}, ""), ({}, "reference: {none: it is for tests}\n")):
+        put_all(root, model("net", ONNX, net[0] + reference))
+        there = Catalog([Repository.open(root)], catalog.settings)
+        assert plan(there, Fake(), parameters=given).steps[-1].parameters["at-least"] == (0.8 if given else None)
+    put_all(root, model("net", ONNX, net[0] + net[1].replace("photos", "labels")))
+    there = Catalog([Repository.open(root)], catalog.settings)
+    with pytest.raises(UsageError) as caught:
+        plan(there, Fake())
+    assert caught.value.message == (
+        "action/verify needs --at-least: model/net==1.0.0 has no reference on dataset/photos==1.0.0, "
+        "so nothing says what is enough"
+    )
+    assert caught.value.hint == "give --at-least VALUE, or add it under reference: in model/net's component.yaml"
+    assert plan(there, Fake(), action="").pins, "what would be used can be asked all the same"
+
+
 # Offline, refusals.
 
 
