@@ -75,7 +75,8 @@ def run(arguments: argparse.Namespace, settings: Settings, results: Sequence[Res
 
 
 def _number(drawn: Collection[str], usable: Collection[Result]) -> str:
-    return counted(len(drawn), "result") if len(drawn) == len(usable) else f"{len(drawn)} of {len(usable)} results"
+    everything = counted(len(usable), "result")
+    return everything if len(drawn) == len(usable) else f"{len(drawn)} of {everything}"
 
 
 def _undrawn(results: Sequence[Result], usable: Sequence[Result], charts: Sequence[_Chart]) -> list[str]:

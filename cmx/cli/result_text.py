@@ -46,7 +46,8 @@ def matrix_text(points: Sequence[Done]) -> str:
     failed = [f"failed: {_name(each.point)}: {error['message']}" for each in points if (error := _error(each))]
     measured = [each.result for each in points if each.result and each.result.noise]
     noisy = sum(1 for result in measured if result.noisy)
-    remarks = [f"noisy: {noisy} of {len(measured)} points; cmx result show says what went on"] if noisy else []
+    of_all = f"{noisy} of {counted(len(measured), 'point')}"
+    remarks = [f"noisy: {of_all}; cmx result show says what went on"] if noisy else []
     text = table(head, [[row.get(key, "-") for key in head] for row in rows])
     return "\n".join(["", text, "", *failed, *remarks])
 

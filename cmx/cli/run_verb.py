@@ -26,6 +26,7 @@ from cmx.cli.result_text import matrix_text, result_text
 from cmx.cli.run_words import add_named_options, check_words
 from cmx.cli.sampling import add_measuring_options, read_options
 from cmx.errors import RunError, UsageError
+from cmx.files import counted
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, Request
 
@@ -107,7 +108,7 @@ def _matrix(
         for each in done.points
     ]
     good = [each.result is not None and each.result.status == "ok" and each.result.passed for each in done.points]
-    wrong = RunError(f"{good.count(False)} of {len(good)} points failed, or gave wrong answers")
+    wrong = RunError(f"{good.count(False)} of {counted(len(good), 'point')} failed, or gave wrong answers")
     document = {"results": documents, "session": str(done.session)}
     return Answer(document, matrix_text(done.points), None if all(good) else wrong)
 

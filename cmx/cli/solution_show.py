@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
-from cmx.files import readable
+from cmx.files import counted, readable
 from cmx.repository import Catalog
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> Answer:
 def described(manifest: Manifest) -> str:
     """What a solution is, in a few lines."""
     facts = {
-        "size": f"{manifest.size}: {len(manifest.files)} files, {readable(manifest.limits['bytes'])}",
+        "size": f"{manifest.size}: {counted(len(manifest.files), 'file')}, {readable(manifest.limits['bytes'])}",
         "workflow": manifest.workflow,
         "made for": ", ".join(sorted(manifest.locks)),
         "worker": f"interface {manifest.worker}",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
 from cmx.errors import StoreError
-from cmx.files import readable
+from cmx.files import counted, readable
 from cmx.repository import Catalog
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> Answer:
         "signature": signature.document(),
         "impostors": [each._asdict() for each in others],
     }
-    held = f"{len(manifest.files)} files, {readable(manifest.limits['bytes'])}, {len(manifest.components)} components"
+    files, components = counted(len(manifest.files), "file"), counted(len(manifest.components), "component")
+    held = f"{files}, {readable(manifest.limits['bytes'])}, {components}"
     lines = [f"{archive.path.name}: as its manifest says: {held}", signature.text, *map(str, others)]
     error = doubt(archive, signature, others)
     return Answer(document, "\n".join([*lines, *([f"hint: {error.hint}"] if error else [])]), error)

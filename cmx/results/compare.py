@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cmx.errors import UsageError, nearest
+from cmx.files import counted
 from cmx.host import Field
 from cmx.results import judgement
 from cmx.results.differences import Difference, differences
@@ -338,7 +339,8 @@ def _cautions(a: Side, b: Side, confidence: float, found: Ratio) -> Iterable[str
         yield "one was measured after the other: what changed on the machine in between counts as a difference"
     for name, side in (("A", a), ("B", b)):
         if side.noisy:
-            yield f"{side.noisy} of {len(side.results)} results of {name} were measured on a noisy machine"
+            verb = "was" if side.noisy == 1 else "were"
+            yield f"{side.noisy} of {counted(len(side.results), 'result')} of {name} {verb} measured on a noisy machine"
     if a.results[-1].accuracy != b.results[-1].accuracy:
         yield f"the answers differ: {_accuracy(a)} and {_accuracy(b)}"
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from cmx.files import counted
+
 CONFIDENCE = 0.99
 MEDIAN_CONFIDENCE = 0.95
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
@@ -174,8 +176,9 @@ class Summary:
     def cautions(self) -> tuple[str, ...]:
         """One sentence for each percentile that too few queries were made for."""
         left = f" ({self.cut} of {self.count + self.cut} were cut as warm-up)" if self.cut else ""
+        queries = counted(self.count, "query", "queries")
         return tuple(
-            f"{each.name} of {self.count} queries{left} is an impression: a bound on it needs {each.needed} queries"
+            f"{each.name} of {queries}{left} is an impression: a bound on it needs {each.needed} queries"
             for each in self.percentiles
             if each.bound is None
         )

@@ -58,7 +58,8 @@ class Sampling(NamedTuple):
         if self.precision and reached is not None and reached <= self.precision:
             return f"the interval is within {reached:.2%} of the median, {self.precision:.2%} was asked for"
         if count >= self.most:
-            return f"{count} launches were asked for" if self.launches or self.most == 1 else "no more are made"
+            asked = "launch was" if count == 1 else "launches were"
+            return f"{count} {asked} asked for" if self.launches or self.most == 1 else "no more are made"
         return ""
 
     def document(self, done: int, stopped: str) -> dict[str, Any]:

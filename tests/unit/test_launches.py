@@ -134,7 +134,7 @@ def test_the_interval_over_launches_covers_the_truth_as_often_as_it_claims() -> 
 
 def test_a_number_of_launches_alone_is_their_number() -> None:
     assert Sampling().enough([], []) == ""
-    assert Sampling().enough([1.0], [1.0]) == "1 launches were asked for"
+    assert Sampling().enough([1.0], [1.0]) == "1 launch was asked for"
     assert Sampling(launches=3).enough([1.0] * 2, [1.0] * 2) == ""
     assert Sampling(launches=3).enough([1.0] * 3, [1.0] * 3) == "3 launches were asked for"
 
