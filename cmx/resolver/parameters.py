@@ -157,7 +157,7 @@ def read(name: str, value: Any, fragment: Mapping[str, Any]) -> Any:
     if isinstance(typed, float) and not math.isfinite(typed):
         problem = f"{typed} is not a number to work with"
     if problem:
-        raise UsageError(f"{name}: {problem}", hint=_expected(name, fragment))
+        raise UsageError(f"{name}: {problem}", hint=_expected(name, typed, fragment))
     return _path(name, typed, fragment.get("format", "")) if isinstance(typed, str) else typed
 
 
@@ -212,9 +212,11 @@ def _number(text: str, unit: str, *, whole: bool) -> Any:
         return text
 
 
-def _expected(name: str, fragment: Mapping[str, Any]) -> str:
+def _expected(name: str, value: Any, fragment: Mapping[str, Any]) -> str:
     if "enum" in fragment:
-        return f"{name} is one of " + ", ".join(str(choice) for choice in fragment["enum"])
-    unit = f" in {fragment['unit']}" if "unit" in fragment else ""
+        choices = [str(choice) for choice in fragment["enum"]]
+        near = nearest(str(value), choices)
+        return near if near.startswith("did you mean") else f"{name} is one of {', '.join(choices)}"
+    unit = f" in {fragment['unit']}" if fragment.get("unit", name) != name else ""
     others = f" (or with a unit: {', '.join(_SECONDS)})" if fragment.get("unit") == "s" else ""
     return f"{name}{unit}: {fragment.get('description', '')}{others}"

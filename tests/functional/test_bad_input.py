@@ -49,7 +49,7 @@ CHECKPOINT = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
             "run benchmark --scenario ofline",
             2,
             'scenario: "ofline" is not one of single-stream, multi-stream, server, offline',
-            "scenario is one of single-stream, multi-stream, server, offline",
+            "did you mean 'offline'?",
         ),
         (
             "run benchmark --duration soon",
@@ -105,7 +105,7 @@ def test_with_json_an_error_is_one_object_on_stdout(fresh: CommandLine) -> None:
         "error": {
             "type": "UsageError",
             "message": 'scenario: "ofline" is not one of single-stream, multi-stream, server, offline',
-            "hint": "scenario is one of single-stream, multi-stream, server, offline",
+            "hint": "did you mean 'offline'?",
         },
     }
 
