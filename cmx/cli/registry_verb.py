@@ -2,6 +2,7 @@
 
 cmx registry init zoo                       make one: a folder
 cmx registry publish zoo flow-1.0.0.cmx.zip a solution, or a component: model/net, or its folder
+cmx registry publish zoo model/net --sign me  and sign the index, now and from now on
 cmx registry yank zoo flow==1.0.0 --reason 'wrong labels'
 cmx registry verify zoo                     hash everything
 cmx registry list https://HOST/zoo          what is in one; without an address, in those that you added
@@ -21,6 +22,7 @@ from cmx.cli.parser import Parser
 from cmx.errors import CmxError, StoreError, UsageError
 from cmx.files import readable
 from cmx.repository import Catalog
+from cmx.settings import Settings
 
 if TYPE_CHECKING:
     from cmx.component import Component
@@ -39,9 +41,11 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     making.add_argument("--description", default="", help="one line on what it is for")
     publishing = commands.add_parser("publish", help="add versions; each is published once")
     publishing.add_argument("folder", help="the registry")
+    _add_sign(publishing)
     publishing.add_argument("what", nargs="+", help="ARCHIVE.cmx.zip | kind/name[==version] | a component's folder")
     yanking = commands.add_parser("yank", help="say that a version should not be used any more; its file stays")
     yanking.add_argument("folder", help="the registry")
+    _add_sign(yanking)
     yanking.add_argument("what", help="[kind/]name==version")
     yanking.add_argument("--reason", default="", help="shown to whoever asks for it")
     yanking.add_argument("--undo", action="store_true", help="take it back")
@@ -49,6 +53,15 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     verifying.add_argument("folder", help="the registry")
     listing = commands.add_parser("list", help="what is in a registry, newest first")
     listing.add_argument("where", nargs="?", default="", help="FOLDER | https://HOST/PATH (default: those you added)")
+
+
+def _add_sign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sign",
+        default="",
+        metavar="KEY",
+        help="sign the index with this key of yours (default: as it was signed before)",
+    )
 
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
@@ -64,7 +77,7 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     if arguments.command == "init":
         return _init(root, arguments)
     answers = {"publish": _publish, "yank": _yank, "verify": _verify}
-    return answers[arguments.command](RegistryFolder(root), arguments)
+    return answers[arguments.command](RegistryFolder(root, sign=getattr(arguments, "sign", "")), arguments)
 
 
 def _init(root: Path, arguments: argparse.Namespace) -> Answer:
@@ -90,6 +103,7 @@ def _publish(registry: RegistryFolder, arguments: argparse.Namespace) -> Answer:
             failed = error
             break
     lines = [f"published {each.reference}   {readable(each.size)}   sha256 {each.sha256}" for each in done]
+    lines.append(_vouched(registry.index(), catalog.settings)[1])
     if failed:
         lines += [f"not published: {failed.message}", f"hint: {failed.hint}"]
     return Answer({"published": [_document(each) for each in done]}, "\n".join(lines), failed)
@@ -133,9 +147,13 @@ def _verify(registry: RegistryFolder, arguments: argparse.Namespace) -> Answer:
         found = registry.verify(console)
     finally:
         console.close()
+    signature, text = _vouched(registry.index(), Catalog.default().settings)
+    if signature["word"] in ("bad", "revoked"):
+        found = found._replace(faults=(text, *found.faults))
     document = {"releases": found.releases, "faults": list(found.faults), "unlisted": list(found.unlisted)}
+    document["signature"] = signature
     many = f"{found.releases} release{'s' if found.releases != 1 else ''}"
-    lines = [f"{registry.root}: {many} verified, {len(found.faults)} at fault"]
+    lines = [f"{registry.root}: {many} verified, {len(found.faults)} at fault", text]
     lines += [f"fault: {each}" for each in found.faults]
     lines += [
         f"in no release (of a publishing that was cut short; it may be deleted): {each}" for each in found.unlisted
@@ -155,21 +173,31 @@ def _list(where: str) -> Answer:
     if not sources:
         raise UsageError("no registry was added", hint="cmx repo add https://HOST/PATH, or: cmx registry list FOLDER")
     indices = [(source.where, source.index()) for source in sources]
-    document = {"registries": [_listed(place, index) for place, index in indices]}
-    return Answer(document, "\n\n".join(_listing(place, index) for place, index in indices))
+    document = {"registries": [_listed(place, index, settings) for place, index in indices]}
+    return Answer(document, "\n\n".join(_listing(place, index, settings) for place, index in indices))
 
 
-def _listed(where: str, index: Index) -> dict[str, Any]:
+def _vouched(index: Index, settings: Settings) -> tuple[dict[str, str], str]:
+    """What an index's signature is worth, as JSON and as a line."""
+    from cmx.registry.signature import judged
+
+    found = judged(index, settings)
+    return found.document(), f"index {index.serial}: {found.text}"
+
+
+def _listed(where: str, index: Index, settings: Settings) -> dict[str, Any]:
     releases = [_document(each) for each in _sorted(index)]
-    return {"name": index.name, "description": index.description, "where": where, "releases": releases}
+    about = {"name": index.name, "description": index.description, "where": where, "serial": index.serial}
+    return {**about, "signature": _vouched(index, settings)[0], "releases": releases}
 
 
-def _listing(where: str, index: Index) -> str:
+def _listing(where: str, index: Index, settings: Settings) -> str:
     rows = [
         (each.reference, readable(each.size), each.published[:10], each.yanked and f"yanked: {each.yanked}")
         for each in _sorted(index)
     ]
     head = f"{index.name}   {where}{f'   {index.description}' if index.description else ''}"
+    head += f"\n{_vouched(index, settings)[1]}"
     return f"{head}\n{table(('RELEASE', 'SIZE', 'PUBLISHED', ''), rows, right=(1,)) if rows else 'nothing in it yet'}"
 
 

@@ -26,6 +26,7 @@ from cmx.settings import Settings
 
 if TYPE_CHECKING:
     from cmx.repository.managed import Updated
+    from cmx.signing.trust import Verdict
 
 
 def configure(parser: Parser, arguments: list[str]) -> None:
@@ -39,6 +40,7 @@ def configure(parser: Parser, arguments: list[str]) -> None:
         "source", help="FOLDER | GIT-URL[@branch|tag|commit] | FILE.zip | FILE.tar.gz | https://REGISTRY"
     )
     adding.add_argument("--name", default="", help="its name in the catalog (default: what its repo.yaml says)")
+    adding.add_argument("--key", default="", help="a registry's index has to be signed by this key, which you trust")
     updating = commands.add_parser("update", help="fetch what is new; local changes are never lost")
     updating.add_argument("name", nargs="?", default="", help="default: all clones and archives")
     pinning = commands.add_parser("pin", help="keep a clone at a commit")
@@ -68,28 +70,37 @@ def _list(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
 
 
 def _add(catalog: Catalog, arguments: argparse.Namespace) -> Answer:
-    repository = _added(catalog, arguments.source, arguments.name)
+    repository, signature = _added(catalog, arguments.source, arguments.name, arguments.key)
     catalog = Catalog.default(catalog.settings)
     place, found = next((n, each) for n, each in enumerate(catalog.repositories, 1) if each.name == repository.name)
     document = _document(found, place, catalog)
     lines = [f"added {found.name}: {found.root}", f"{counted(document['components'], 'component')}"]
+    if signature:
+        document["signature"] = signature.document()
+        lines.append(f"index: {signature.text}{'; from now on it has to be' if signature.trusted else ''}")
+        if signature.word == "unknown":
+            lines.append(f"hint: {signature.hint}; then: cmx repo update {found.name}")
     if document["problems"]:
         lines.append(f"{counted(document['problems'], 'component')} broken or hidden: 'cmx list' names them")
     return Answer(document, "\n".join(lines))
 
 
-def _added(catalog: Catalog, source: str, name: str) -> Repository:
-    """Add a registry, where there is one, or what else the source is."""
+def _added(catalog: Catalog, source: str, name: str, key: str) -> tuple[Repository, Verdict | None]:
+    """Add a registry, where there is one, or what else the source is; and what a registry's signature is worth."""
     from cmx.registry.mirror import add_registry, find_registry
+    from cmx.registry.signature import judged
 
     console = Console()
     console.begin("add", source)
     try:
-        index = find_registry(source, catalog.settings)
+        index, settings = find_registry(source, catalog.settings), catalog.settings
+        if index is None and key:
+            raise UsageError(f"--key: {source} is no registry, whose index could be signed", hint="leave it out")
         if index is None:
-            return catalog.add(source, name=name)
+            return catalog.add(source, name=name), None
         taken = {each.name for each in catalog.repositories}
-        return add_registry(catalog.settings, source, index, taken, name=name, reporter=console)
+        done = add_registry(settings, source, index, taken, name=name, key=key, reporter=console)
+        return done, judged(index, settings)
     finally:
         console.close()
 
@@ -169,8 +180,10 @@ def _managed(catalog: Catalog) -> Iterable[Added]:
 
 
 def _revision(entry: Added) -> str:
-    if entry.kind in ("archive", REGISTRY):
+    if entry.kind == "archive":
         return f"sha256 {entry.digest[:12]}"
+    if entry.kind == REGISTRY:
+        return f"sha256 {entry.digest[:12]} ({f'key {entry.key[:12]}' if entry.key else 'no key'})"
     from cmx.repository.revision import head
 
     now = head(entry.root)[:12]

@@ -19,7 +19,9 @@ from cmx.files import disk_failures, write_atomically
 from cmx.reference import version_key
 from cmx.registry.index import FILE, SOLUTION, Index, Release
 from cmx.registry.packed import pack, unpack
+from cmx.registry.signature import Signer
 from cmx.reporter import Reporter
+from cmx.settings import Settings
 from cmx.store import sha256_of
 
 _LONGEST = 300
@@ -35,10 +37,14 @@ class Faults(NamedTuple):
 
 
 class RegistryFolder:
-    """The registry in one folder. Making one reads nothing."""
+    """The registry in one folder. Making one reads nothing.
 
-    def __init__(self, root: Path) -> None:
+    What it writes is signed with the user's key ``sign``, or with the one that signed it before.
+    """
+
+    def __init__(self, root: Path, *, sign: str = "", settings: Settings | None = None) -> None:
         self.root = root
+        self._signer = Signer(settings or Settings.from_environment(), sign)
 
     @classmethod
     def init(cls, root: Path, name: str, description: str = "") -> RegistryFolder:
@@ -110,7 +116,7 @@ class RegistryFolder:
                 state = "is not yanked" if undo else f"is yanked already: {release.yanked}"
                 raise UsageError(f"{release.reference} {state}", hint=f"'cmx registry list {self.root}' shows all")
             changed = release._replace(yanked="" if undo else _line(reason) or "no reason given")
-            self._write(index.replaced([changed]))
+            self._write(self._signer.following(index, index.replaced([changed])))
         return changed
 
     def verify(self, reporter: Reporter) -> Faults:
@@ -157,7 +163,7 @@ class RegistryFolder:
             with self._new_file(write) as path:
                 sha256, size = sha256_of(path), path.stat().st_size
                 made = release._replace(sha256=sha256, size=size, published=_now())
-                changed = index.replaced([made])
+                changed = self._signer.following(index, index.replaced([made]))
                 Index.parse(changed.encoded(), FILE)  # nobody could read another
                 target = self.root / made.path
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -60,11 +60,21 @@ class Release(NamedTuple):
 
 
 class Index(NamedTuple):
-    """What a registry is called, what it is for, and its releases."""
+    """What a registry is called, what it is for, and its releases.
+
+    ``serial`` is one more with each change; ``signature`` is a DSSE envelope on ``content``, None where nobody signed.
+    """
 
     name: str
     description: str = ""
     releases: tuple[Release, ...] = ()
+    serial: int = 0
+    signature: Mapping[str, Any] | None = None
+
+    @property
+    def content(self) -> str:
+        """The sha256 of everything that a signature is for: the index as JSON, keys sorted, no spaces."""
+        return _sha256(self._document())
 
     @classmethod
     def parse(cls, data: bytes, source: str) -> Index:
@@ -73,6 +83,7 @@ class Index(NamedTuple):
             raise ComponentInvalid(f"{source}: longer than {MAX_BYTES} bytes", hint="this is no registry's index")
         try:
             document = json.loads(data.decode("utf-8"))
+            json.dumps(document, ensure_ascii=False).encode()  # half characters could not be written again
         except (ValueError, RecursionError) as error:
             raise ComponentInvalid(f"{source}: not JSON: {error}", hint=_DAMAGED) from None
         if isinstance(document, dict) and isinstance(said := document.get("schema"), int) and said > SCHEMA:
@@ -89,10 +100,17 @@ class Index(NamedTuple):
             for key, versions in document["releases"].items()
             for version, said in versions.items()
         ]
-        return cls(document["name"], document["description"], tuple(found))
+        serial, signature = document.get("serial", 0), document.get("signature")
+        return cls(document["name"], document["description"], tuple(found), serial, signature)
 
     def encoded(self) -> bytes:
         """The file: the same index gives the same bytes."""
+        document = self._document() | ({"signature": self.signature} if self.signature is not None else {})
+        text = json.dumps({**document, "checksum": _checksum(document)}, indent=1, ensure_ascii=False)
+        return text.encode() + b"\n"
+
+    def _document(self) -> dict[str, Any]:
+        """Without signature and checksum."""
         releases: dict[str, dict[str, Any]] = {}
         for each in sorted(self.releases, key=lambda each: (each.key, version_key(each.version))):
             said = {name: value for name, value in each._asdict().items() if value != ""}
@@ -100,9 +118,7 @@ class Index(NamedTuple):
                 name: value for name, value in said.items() if name not in ("kind", "name", "version")
             }
         head = {"schema": SCHEMA, "document": "registry", "name": self.name, "description": self.description}
-        document = {**head, "releases": releases}
-        text = json.dumps({**document, "checksum": _checksum(document)}, indent=1, ensure_ascii=False)
-        return text.encode() + b"\n"
+        return {**head, "serial": self.serial, "releases": releases}
 
     def versions(self, key: str) -> list[Release]:
         """Every version of ``kind/name``, newest first, those that were yanked too."""
@@ -169,6 +185,9 @@ class Wanted(NamedTuple):
 
 
 def _checksum(document: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in document.items() if key != "checksum"}
-    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _sha256({key: value for key, value in document.items() if key != "checksum"})
+
+
+def _sha256(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

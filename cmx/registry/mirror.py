@@ -20,6 +20,7 @@ from cmx.install.download import objection
 from cmx.reference import COMPONENT_FILE
 from cmx.registry.index import FILE, SOLUTION, Index, Release
 from cmx.registry.packed import unpack
+from cmx.registry.signature import judged, required
 from cmx.registry.source import NotARegistry, Source, open_source
 from cmx.reporter import Reporter
 from cmx.repository import Repository
@@ -29,6 +30,7 @@ from cmx.repository.revision import opened
 from cmx.repository.yanked import FOLDER as YANKED
 from cmx.repository.yanked import REGISTRY
 from cmx.settings import Settings
+from cmx.signing.trust import Verdict
 
 
 class Mirrored(NamedTuple):
@@ -39,14 +41,16 @@ class Mirrored(NamedTuple):
 
 
 def add_registry(
-    settings: Settings, where: str, index: Index, taken: set[str], *, name: str = "", reporter: Reporter
+    settings: Settings, where: str, index: Index, taken: set[str], *, name: str = "", key: str = "", reporter: Reporter
 ) -> Repository:
     """Put a registry's components into the catalog; ``index`` is what was read there.
 
-    Raises UsageError for a name or an address that is in the catalog already, and what reading its files raises;
-    nothing is kept then.
+    Where a key that the user trusts signed it, it has to be signed by that key from now on; with ``key`` it has to be
+    by the one of this name. Raises UsageError for a name or an address that is in the catalog already, StoreError where
+    another key or none signed, and what reading its files raises; nothing is kept then.
     """
     check_name(name)
+    signature = required(index, key, settings)
     source = open_source(where, settings)
     name = name or index.name
     before = next((each for each in added(settings) if each.kind == REGISTRY and each.source == source.where), None)
@@ -59,6 +63,7 @@ def add_registry(
         entry = Added(
             name, home(settings) / name, REGISTRY, source.where, digest=_digest(index), tree=tree(work.folder)
         )
+        entry = entry._replace(**_trusted(index, signature))
         add(settings, entry, taken, lambda: work.keep(entry.root))
     return opened(entry)
 
@@ -103,7 +108,16 @@ def update_registry(settings: Settings, name: str, reporter: Reporter) -> Update
                 digest = tree(work.folder)
                 work.replace(entry.root)
                 change(settings, name, digest=now, tree=digest)
+        signature = judged(index, settings)
+        if signature.trusted and not entry.key:
+            change(settings, name, **_trusted(index, signature))
+            return Updated(name, entry.digest, now, f"{signature.text}; from now on it has to be")
     return Updated(name, entry.digest, now)
+
+
+def _trusted(index: Index, signature: Verdict) -> dict[str, Any]:
+    """What is written down of a registry whose index has to be signed from now on; nothing of another."""
+    return {"key": signature.key, "serial": index.serial, "ref": index.name} if signature.trusted else {}
 
 
 def registries(settings: Settings) -> list[Mirrored]:

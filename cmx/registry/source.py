@@ -21,6 +21,7 @@ from cmx.files import write_atomically
 from cmx.install.download import ATTEMPTS, LedAway, ask, downloaded, objection, reason
 from cmx.registry.folder import RegistryFolder
 from cmx.registry.index import FILE, MAX_BYTES, Index, Release
+from cmx.registry.signature import TrustedSource
 from cmx.reporter import Reporter
 from cmx.settings import Settings
 from cmx.store import Store, sha256_of
@@ -55,12 +56,15 @@ class Source(Protocol):
 
 
 def open_source(where: str, settings: Settings) -> Source:
-    """The registry at an address or in a folder; nothing is read yet. Raises UsageError for another address."""
+    """The registry at an address or in a folder, its signature looked at; nothing is read yet.
+
+    Raises UsageError for another address.
+    """
     if "://" in where:
         if why := objection(where):
             raise UsageError(f"{why}", hint="the address of a registry is https://…, without a password")
-        return WebSource(where, settings)
-    return FolderSource(Path(where).expanduser().resolve())
+        return TrustedSource(WebSource(where, settings), settings)
+    return TrustedSource(FolderSource(Path(where).expanduser().resolve()), settings)
 
 
 class FolderSource:

@@ -19,7 +19,8 @@ class Added(NamedTuple):
     ``kind`` is folder, git, archive or registry; the last three are managed: cmx made the folder from ``source``.
     ``ref`` is the branch or tag that was asked for ("" is the default branch), ``commit`` what was checked out last,
     ``pinned`` whether it stays there; ``digest`` is the sha256 of an archive or of a registry's index, ``tree`` that of
-    what was unpacked.
+    what was unpacked. Of a registry whose index has to be signed ``key`` is the id of the key, ``serial`` the highest
+    number of an index that was seen, and ``ref`` the name that it gives itself.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Added(NamedTuple):
     pinned: bool = False
     digest: str = ""
     tree: str = ""
+    key: str = ""
+    serial: int = 0
 
     @property
     def managed(self) -> bool:
