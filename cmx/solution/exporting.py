@@ -66,7 +66,7 @@ def export(
 
 def _docker(made: Export, folder: Path) -> None:
     python = check_image(made.plan)
-    files = _carry(made, _minor(python), folder)
+    files = _carry(made, python, folder)
     lines = [
         f"# Reproduces {made.archive.manifest.file_name}, manifest sha256 {made.archive.digest}",
         f"#   docker build -t {_tag(made.archive.manifest)} .",
@@ -163,9 +163,10 @@ def _pythons(plan: Plan) -> list[str]:
 
 
 def check_image(plan: Plan) -> str:
-    """The Python of an image for all of a plan's environments, as in 3.11.7.
+    """The Python of an image for all of a plan's environments, as in 3.11.
 
-    Raises UsageError where the plan is not for Linux, or needs what an image of one Python does not have.
+    Not as in 3.11.2: an environment may be of any 3.11, and not each of them has an image. Raises UsageError where the
+    plan is not for Linux, or needs what an image of one Python does not have.
     """
     if plan.host["os"] != "linux":
         raise UsageError(f"the lock is for {plan.host['os']}, and an image is Linux", hint="--platform linux-x86_64")
@@ -175,14 +176,13 @@ def check_image(plan: Plan) -> str:
             f"{tool.reference} is a tool of the system, which an image of Python does not have",
             hint="export --format venv-script uses it where it is",
         )
-    own = [each.python for name, each in plan.environments.items() if name != TARGET]
-    minors = {_minor(each) for each in own}
+    minors = {_minor(each.python) for name, each in plan.environments.items() if name != TARGET}
     if len(minors) > 1 or not minors <= {*_pythons(plan)}:
         raise UsageError(
             f"its lock needs Python {' and '.join(sorted(minors))}, and an image has one, which cmx can run on too",
             hint="cmx needs 3.10; --format venv-script uses all Pythons that a machine has",
         )
-    return own[0] if own else _pythons(plan)[0]
+    return _pythons(plan)[0]
 
 
 def _ro_crate(made: Export, folder: Path) -> None:
