@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmx import __version__
-from cmx.errors import CmxError, RunError, UsageError, error_document, nearest
+from cmx.errors import CmxError, RunError, Unavailable, Unsatisfiable, UsageError, error_document, nearest
 from cmx.host import Host, check_target
 from cmx.reference import COMPONENT_KINDS, Reference
 from cmx.reporter import Reporter
@@ -68,11 +70,20 @@ def resolve_request(
 
     if locked:
         catalog = catalog.with_locked(locked.digests())
-    machine = LocalMachine(catalog.settings, host=host, offline=offline, reporter=reporter)
+    here = partial(LocalMachine, catalog.settings, host=host, offline=offline, reporter=reporter)
+    machine = here(anew=request.prefer == "newest")
     if request.target:
         own = check_target(request.target) == machine.platform
         request = replace(request, target="" if own else request.target)
-    return make_plan(catalog, request, machine, version=__version__, offline=offline, locked=locked)
+    planned = partial(make_plan, catalog, request, version=__version__, offline=offline, locked=locked)
+    try:
+        return planned(machine)
+    except Unsatisfiable:
+        if offline or not machine.has_asked:
+            raise
+        with suppress(Unavailable):  # what is asked for may have been released since
+            return planned(here(anew=True))
+        raise
 
 
 def run(

@@ -20,6 +20,7 @@ from cmx.store import key_of
 
 SCHEMA = 1
 MAX_AGE = 3600.0
+NEWS_AGE = 60.0
 _AVAILABLE = re.compile(r"^Available versions: (.+)$", re.MULTILINE)
 _NETWORK = re.compile(r"connection broken|Retrying|timed out|SSLError|HTTP error|Network is unreachable", re.IGNORECASE)
 
@@ -78,13 +79,22 @@ def versions_of(
     python_version: str = "",
     platform: str = "",
     offline: bool = False,
+    anew: bool = False,
 ) -> Availability:
-    """``available_versions`` of several packages at once, one thread each: each costs 0.6 s of mostly waiting."""
+    """``available_versions`` of several packages at once, one thread each: each costs 0.6 s of mostly waiting.
+
+    ``anew``: an answer is kept for a minute only.
+    """
 
     def ask(package: str) -> tuple[str, ...] | Unavailable:
         try:
             return available_versions(
-                package, settings=settings, python_version=python_version, platform=platform, offline=offline
+                package,
+                settings=settings,
+                python_version=python_version,
+                platform=platform,
+                offline=offline,
+                max_age=NEWS_AGE if anew else MAX_AGE,
             )
         except Unavailable as error:
             return error

@@ -19,11 +19,23 @@ from cmx.store import Environment, Package, Store
 
 
 class LocalMachine:
-    """Implements ``cmx.resolver.locking.Machine`` for the machine that cmx runs on."""
+    """Implements ``cmx.resolver.locking.Machine`` for the machine that cmx runs on.
+
+    With ``anew`` package indexes are asked again what they offer, whatever they said before. ``has_asked`` is whether
+    that was needed.
+    """
 
     def __init__(
-        self, settings: Settings, *, host: Host | None = None, offline: bool = False, reporter: Reporter | None = None
+        self,
+        settings: Settings,
+        *,
+        host: Host | None = None,
+        offline: bool = False,
+        reporter: Reporter | None = None,
+        anew: bool = False,
     ) -> None:
+        self.has_asked = False
+        self._anew = anew
         self._settings = settings
         self._store = Store(settings)
         self._detector = Detector(settings)
@@ -74,7 +86,10 @@ class LocalMachine:
         """What package indexes offer. Raises Unavailable, naming every package that could not be asked for."""
         from cmx.install import versions_of
 
-        found = versions_of(packages, settings=self._settings, platform=platform, offline=self._offline)
+        self.has_asked = True
+        found = versions_of(
+            packages, settings=self._settings, platform=platform, offline=self._offline, anew=self._anew
+        )
         return found.require()
 
     def held(self, source: Mapping[str, object]) -> bool:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from component_files import action, package, put_all, workflow
 from wheels import configure_pip, make_index, make_wheel
 
-from cmx.errors import CmxError, HashMismatch, StoreError, Unavailable
+import cmx
+from cmx.errors import CmxError, HashMismatch, StoreError, Unavailable, Unsatisfiable
 from cmx.install import Refused, available_versions, lock_packages, versions_of
 from cmx.install.pip_configuration import PipConfiguration, parse, pip_configuration
 from cmx.install.uv import Downloads, explain
 from cmx.reporter import Reporter
+from cmx.repository import Catalog, Repository
 from cmx.settings import Settings
 
 STRATEGY = ("--index-strategy", "unsafe-best-match")
@@ -309,3 +315,31 @@ def test_downloads_are_reported_as_they_come() -> None:
 
 def test_an_empty_configuration_is_its_own_default() -> None:
     assert PipConfiguration() == parse("")
+
+
+def test_a_version_that_was_released_since_is_found_when_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings
+) -> None:
+    root = put_all(
+        tmp_path / "zoo",
+        package("thing"),
+        action("measure", "{framework: software}"),
+        workflow("flow", "{framework: software/thing>=1}", "[{id: measure, action: measure}]"),
+    )
+    catalog = Catalog([Repository.open(root)], settings)
+    make_wheel(tmp_path / "w", "thing", "1.9")
+    configure_pip(monkeypatch, no_index=1, find_links=tmp_path / "w")
+
+    def chosen(**request: Any) -> str:
+        for answer in (settings.cache / "versions").glob("*.json"):
+            os.utime(answer, (time.time() - 100, time.time() - 100))
+        return cmx.resolve(catalog, "flow", **request).pins["framework"].version
+
+    assert chosen() == "1.9"
+    make_wheel(tmp_path / "w", "thing", "2.0")
+    assert chosen() == "1.9", "an answer does for an hour"
+    assert chosen(use={"framework": "software/thing==2.0"}) == "2.0"
+    make_wheel(tmp_path / "w", "thing", "3.0")
+    assert chosen(prefer="newest") == "3.0"
+    with pytest.raises(Unsatisfiable, match=r"1\.9.*3\.0"):
+        chosen(use={"framework": "software/thing==4.0"})
