@@ -70,5 +70,5 @@ def _decimals(settings: Settings) -> int:
 def _told(peak: dict[str, Any]) -> str:
     searched, confirmed = peak["searched_qps"], peak["confirmed_qps"]
     if confirmed is None:
-        return f"LoadGen's search found {searched:g} queries/s, but no two runs at a fifth of it or more were VALID"
-    return f"{confirmed:g} queries/s, confirmed by two runs, of which this is one; LoadGen's search found {searched:g}"
+        return f"the search found {searched:g} queries/s, but no two runs at a fifth of it or more were VALID"
+    return f"{confirmed:g} queries/s, confirmed by two runs, of which this is one; the search found {searched:g}"

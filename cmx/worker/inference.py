@@ -53,13 +53,19 @@ class Samples:
     """The samples of a task, ready for the model.
 
     Each is prepared once and kept: loading is not timed, and what LoadGen unloads it may load again. Without a
-    ``performance_count`` as many are kept at once as are about a GiB, by the size of the first.
+    ``performance_count`` as many are kept at once as are about a GiB, by the size of the first. Raises ActionError for
+    more than there are.
     """
 
     def __init__(self, task: Task, performance_count: Optional[int] = None) -> None:
         self.total = len(task)
         self.feeds: dict[int, Feeds] = {}
         self._task = task
+        if performance_count and performance_count > self.total:
+            raise ActionError(
+                f"performance-sample-count is {performance_count}, and the dataset has {self.total} samples",
+                "leave it out, or take a dataset that has them: --use dataset=NAME",
+            )
         self.performance_count = min(performance_count or self._fitting(), self.total)
 
     def load(self, indices: Sequence[int]) -> None:

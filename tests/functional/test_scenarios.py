@@ -152,7 +152,7 @@ def test_find_peak_ends_with_a_rate_that_a_run_confirms(cmx: CommandLine) -> Non
     search = ("--mode", "find-peak", "--target-latency", "300ms", "--find-peak-decimals", "0")
     answer = cmx("run", "benchmark", *SERVER, *search, timeout=120)
     assert "VALID" in answer.out
-    assert "queries/s, confirmed by two runs, of which this is one; LoadGen's search found " in answer.out
+    assert "queries/s, confirmed by two runs, of which this is one; the search found " in answer.out
     [result] = cmx.results()
     metrics = next(step for step in result["steps"] if step["id"] == "benchmark")["outcome"]["metrics"]
     assert metrics["verdict"] == "VALID"

@@ -93,14 +93,14 @@ def invalid_reasons(log: Log) -> tuple[str, ...]:
     unmet = [reason for key, reason in _CONDITIONS.items() if values.get(key) is False]
     if any(_TOO_MANY in error for error in log.errors):
         # LoadGen advises to increase the target here, which can only make it worse.
-        slow = "the system is slower than target-qps: queries waited for an answer, and LoadGen stopped asking"
+        slow = "the system is slower than target-qps: queries waited for an answer, and no more were asked"
         return (slow, *unmet, *log.errors)
     if values.get("result_perf_constraints_met") is False:
         unmet.append(_over_the_bound(log))
     elif values.get("early_stopping_met") is False:
         unmet.append(_too_few(log))
     advice = " ".join(str(values.get("result_invalid_reason", "")).split())
-    return (*unmet, *log.errors, *([f"LoadGen's advice: {advice}"] if advice else []))
+    return (*unmet, *log.errors, *([f"advice: {advice}"] if advice else []))
 
 
 def _over_the_bound(log: Log) -> str:

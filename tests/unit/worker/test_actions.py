@@ -221,6 +221,12 @@ def test_find_peak_ends_with_a_rate_that_a_valid_run_confirms(worker: Worker, ro
     assert "Result is : VALID" in verdicts, "the log that stays is the confirming run's"
 
 
+def test_more_samples_in_memory_than_there_are_are_refused(worker: Worker, roles: dict[str, Any]) -> None:
+    error = refused(worker, "benchmark", roles, {"duration": 0.05, "performance_sample_count": 7})
+    assert error["message"] == "performance-sample-count is 7, and the dataset has 6 samples"
+    assert error["hint"] == "leave it out, or take a dataset that has them: --use dataset=NAME"
+
+
 def test_find_peak_from_too_high_a_rate_tells_where_to_begin(worker: Worker, roles: dict[str, Any]) -> None:
     parameters = {"scenario": "server", "mode": "find-peak", "duration": 0.05, "min_query_count": 20}
     error = refused(worker, "benchmark", roles, {**parameters, "target_qps": 1000, "target_latency": 0.000001})

@@ -272,7 +272,7 @@ def test_a_server_slower_than_its_target_is_invalid_with_the_figures(worker: Wor
     [bound, advice] = found["invalid_reasons"]
     assert bound.startswith("the latency bound was not met: p99 is ")
     assert bound.endswith(" ms, and may be 30 ms")
-    assert advice == "LoadGen's advice: Reduce target QPS to improve latency."
+    assert advice == "advice: Reduce target QPS to improve latency."
 
 
 def test_a_server_that_falls_behind_is_not_asked_for_ever(worker: Worker) -> None:
