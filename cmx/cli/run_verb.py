@@ -54,6 +54,8 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     )
     add_measuring_options(parser)
     add_named_options(parser, arguments)
+    if arguments and arguments[0].startswith("-"):
+        parser.reminder = f"the action comes first, and brings its options: cmx run benchmark {arguments[0]}"
 
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
@@ -108,7 +110,9 @@ def _matrix(
         for each in done.points
     ]
     good = [each.result is not None and each.result.status == "ok" and each.result.passed for each in done.points]
-    wrong = RunError(f"{good.count(False)} of {counted(len(good), 'point')} failed, or gave wrong answers")
+    wrong = RunError(
+        f"{good.count(False)} of {counted(len(good), 'point')} failed, were INVALID, or gave wrong answers"
+    )
     document = {"results": documents, "session": str(done.session)}
     return Answer(document, matrix_text(done.points), None if all(good) else wrong)
 
