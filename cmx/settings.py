@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from cmx.errors import UsageError
+
 SCHEMA_FOLDER = Path(__file__).parent / "schemas"
 """The JSON Schemas that come with cmx."""
 
@@ -18,10 +20,15 @@ class Settings(NamedTuple):  # not a dataclass: 'cmx list' and 'cmx find' do wit
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """``CMX_HOME``, or the platform's folder for user data."""
+        """``CMX_HOME``, or the platform's folder for user data. Raises UsageError for one that is a file."""
         home = (os.environ if environ is None else environ).get("CMX_HOME")
         if home:
-            return cls(Path(home).expanduser().absolute())
+            folder = Path(home).expanduser().absolute()
+            if folder.is_file():
+                raise UsageError(
+                    f"CMX_HOME: {folder} is a file", hint="set it to a folder, which need not be there yet"
+                )
+            return cls(folder)
         import platformdirs
 
         return cls(platformdirs.user_data_path("cmx", appauthor=False))

@@ -19,7 +19,12 @@ class HelpAsked(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageError instead of printing and exiting, and names the nearest option for an unknown one."""
+    """Raises UsageError instead of printing and exiting, and names the nearest option for an unknown one.
+
+    ``reminder`` is what else an unknown option may mean.
+    """
+
+    reminder = ""
 
     def __init__(self, *, verb: str = "", **settings: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_formatter, exit_on_error=False, **settings)
@@ -37,24 +42,36 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments. Raises UsageError."""
+        return self.parse_known_args(arguments)[0]
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse's; of a verb's command, too, this raises UsageError for what is unknown."""
         try:
-            found, unknown = self.parse_known_args(arguments)
+            found, unknown = super().parse_known_args(args, namespace)
         except argparse.ArgumentError as error:
             self.error(str(error))
         if unknown:
-            self._unknown(unknown[0])
-        return found
+            self._unknown(unknown[0], found)
+        return found, unknown
 
     def print_help(self, file: Any = None) -> NoReturn:
         """Raise HelpAsked: whoever calls decides what is printed."""
         raise HelpAsked(self.format_help())
 
-    def _unknown(self, argument: str) -> NoReturn:
+    def _unknown(self, argument: str, found: argparse.Namespace) -> NoReturn:
         name = argument.partition("=")[0]
         options = self.options
         if name.startswith("-"):
-            raise UsageError(f"cmx {self.verb}: unknown option {name}", hint=nearest(name, options))
-        raise UsageError(f"cmx {self.verb}: unexpected argument {argument!r}", hint=f"see cmx {self.verb} --help")
+            hint = nearest(name, options)
+            if self.reminder and not hint.startswith("did you mean"):
+                hint = f"{self.reminder}; see cmx {self.verb} --help"
+            raise UsageError(f"cmx {self.verb}: unknown option {name}", hint=hint)
+        words = [each for each in self._actions if not each.option_strings]
+        early = any(each.nargs == "?" and getattr(found, each.dest, None) is None for each in words)
+        hint = f"{'it comes before the options; ' if early else ''}see cmx {self.verb} --help"
+        raise UsageError(f"cmx {self.verb}: unexpected argument {argument!r}", hint=hint)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""

@@ -33,6 +33,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("action", metavar="ACTION", help="benchmark | validate | run ..., as packed")
     add_archive(parser)
     add_running(parser)
+    parser.reminder = "parameters of the action come after --"
     parser.epilog = "After -- come parameters of the action and settings of its framework: -- --threads 2"
 
 

@@ -78,7 +78,7 @@ def make_draft(catalog: Catalog, request: Request) -> Draft:
     workflow = catalog.workflow(Reference.parse(request.workflow, kind="workflow"))
     steps = [(step, catalog.action(step.action)) for step in workflow.steps]
     steps += _implied(catalog, steps, request.action)
-    draft = Draft(request, catalog, workflow, _selected(workflow, steps, request.action))
+    draft = Draft(request, catalog, workflow, _selected(catalog, workflow, steps, request.action))
     used = draft.wanted | draft.support
     draft.roles = {role: reference for role, reference in workflow.requires.items() if role in used}
     for role, text in request.use.items():
@@ -131,7 +131,9 @@ def _software_names(draft: Draft) -> dict[str, str]:
     return {role: reference.name for role, reference in draft.roles.items() if reference.kind == "software"}
 
 
-def _selected(workflow: Workflow, steps: list[tuple[Step, Action]], wanted: str) -> list[tuple[Step, Action]]:
+def _selected(
+    catalog: Catalog, workflow: Workflow, steps: list[tuple[Step, Action]], wanted: str
+) -> list[tuple[Step, Action]]:
     """The steps of an action (or the step of this id), those that check it, and everything these need, in order."""
     if not wanted:
         return steps
@@ -139,6 +141,7 @@ def _selected(workflow: Workflow, steps: list[tuple[Step, Action]], wanted: str)
     chosen = {step.id for step, action in steps if name in (step.id, action.name)}
     if not chosen:
         known = {action.name for _, action in steps} | {step.id for step, _ in steps}
+        known |= {name for name in catalog.names("action") if _implied(catalog, steps, name)}
         raise UsageError(f"{workflow.key} has no step for action {name!r}", hint=nearest(name, known))
     checks = {check for step, action in steps if step.id in chosen for check in action.checked_by}
     chosen |= {step.id for step, action in steps if action.name in checks}

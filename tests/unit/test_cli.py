@@ -153,6 +153,25 @@ def test_the_parameters_of_an_action_are_options(capsys: Captured, zoo: Path) ->
         ("list --tagg x", 2, "cmx list: unknown option --tagg", "did you mean '--tag'?"),
         ("list modle", 2, "there is no kind 'modle'", "did you mean 'model'?"),
         ("list dataset x", 2, "cmx list: unexpected argument 'x'", "see cmx list --help"),
+        (
+            "run benchmark --offline voice-activity",
+            2,
+            "cmx run: unexpected argument 'voice-activity'",
+            "it comes before the options; see cmx run --help",
+        ),
+        (
+            "run --scenario offline",
+            2,
+            "cmx run: unknown option --scenario",
+            "the action comes first, and brings its options: cmx run benchmark --scenario; see cmx run --help",
+        ),
+        (
+            "solution run benchmark x.cmx.zip --duration 1s",
+            2,
+            "cmx solution run: unknown option --duration",
+            "parameters of the action come after --; see cmx solution run --help",
+        ),
+        ("result list --framwork x", 2, "cmx result list: unknown option --framwork", "did you mean '--framework'?"),
         ("show", 2, "cmx show: the following arguments are required: reference", "see cmx show --help"),
         ("show model/nte", 3, "there is no model/nte", "did you mean 'net'?"),
         ("show nte", 3, "there is no component 'nte'", "did you mean 'net'?"),
@@ -191,6 +210,13 @@ def test_an_error_is_two_lines_and_an_exit_code(
     words = command.split()
     found = error_of(capsys, *words, code=code)
     assert [line.replace(f"{Path.cwd()}/", "") for line in found] == [f"error: {error}", f"hint: {hint}"]
+
+
+def test_a_home_that_is_a_file_is_refused(capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CMX_HOME", str(tmp_path / "file"))
+    found = error_of(capsys, "list", code=2)
+    assert found[0] == f"error: CMX_HOME: {tmp_path / 'file'} is a file"
 
 
 def test_an_action_given_as_a_verb_is_told_what_runs_it(capsys: Captured) -> None:

@@ -437,6 +437,9 @@ def test_an_action_for_steps_of_another_goes_with_every_workflow_that_has_such_a
         ("probe", "action/probe==1.0.0", ("compile",)),
     ]
     assert "dataset" in found.pins
+    with pytest.raises(UsageError, match="workflow/flow has no step for action 'prob'") as caught:
+        plan(catalog, Fake(), action="prob")
+    assert caught.value.hint == "did you mean 'probe'?"
     with pytest.raises(UsageError, match="workflow/make has no step for action 'probe'"):
         plan(catalog, Fake(), workflow="make", action="probe")
 

@@ -237,10 +237,10 @@ def test_find_peak_from_too_high_a_rate_tells_where_to_begin(worker: Worker, rol
 
 
 def test_find_peak_from_too_high_a_rate_begins_again_lower(worker: Worker, roles: dict[str, Any]) -> None:
-    bound = {"latency_percentile": 0.5, "target_latency": 0.005, "duration": 0.05, "min_query_count": 1000}
-    parameters = {"scenario": "server", "mode": "find-peak", "target_qps": 40_000, **bound}
+    bound = {"latency_percentile": 0.5, "target_latency": 0.02, "duration": 0.05, "min_query_count": 4000}
+    parameters = {"scenario": "server", "mode": "find-peak", "target_qps": 100_000, **bound}
     assert prepared(worker, "benchmark", parameters, roles=roles).run().returncode == 0
-    assert 0 < worker.outcome()["metrics"]["peak"]["searched_qps"] < 40_000
+    assert 0 < worker.outcome()["metrics"]["peak"]["searched_qps"] < 100_000
 
 
 def test_a_user_conf_holds_under_what_is_set_and_is_written_again(worker: Worker, roles: dict[str, Any]) -> None:
