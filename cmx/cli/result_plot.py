@@ -160,14 +160,14 @@ def _history(results: Sequence[Result], colours: Mapping[str, Slot]) -> _Chart:
     from cmx.results import chart_points, charts
 
     _some(results)
-    drawn = [each for each in results if chart_points.has_times(each)]
+    drawn = [each for each in results if chart_points.has_median(each)]
     found, shared = chart_points.groups(drawn, colours)
     histories = chart_points.histories(found)
     steps = [{"label": each.label, "at": at, "change": change} for each in histories for at, _, change in each.steps]
     title = "median latency of a run, ms"
     text = "\n".join(f"step: {each['label']}: {each['change']:+.1%} at {each['at']}" for each in steps)
     document = {"kind": "history", "steps": steps}
-    return _Chart(charts.history(histories, title, _lines(shared)), document, drawn, "without a time", text)
+    return _Chart(charts.history(histories, title, _lines(shared)), document, drawn, "without latencies", text)
 
 
 def _frontier(

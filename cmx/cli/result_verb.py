@@ -24,6 +24,7 @@ from cmx.cli.parser import Parser
 from cmx.cli.result_text import result_text
 from cmx.errors import UsageError
 from cmx.files import counted
+from cmx.reference import Reference
 from cmx.results import Database, Result
 from cmx.results.export import FORMATS, as_text, export
 from cmx.results.published import PublishedDatabase
@@ -99,12 +100,21 @@ def _refuse_two_formats(arguments: argparse.Namespace) -> None:
 
 def _filtered(database: Database, arguments: argparse.Namespace) -> tuple[Result, ...]:
     filters = {name: getattr(arguments, name) for name in _FILTERS}
+    if arguments.framework:
+        filters["framework"] = str(_own_name(arguments.framework))
     if not arguments.where:
         return database.list(**filters, limit=arguments.limit)
     from cmx.results.selection import conditions, matching
 
     found = matching(database.list(**filters), conditions(arguments.where))
     return found[: arguments.limit or None]
+
+
+def _own_name(framework: str) -> Reference:
+    """A framework that may be named by its alias, as litert."""
+    from cmx.repository import Catalog
+
+    return Catalog.default().canonical(Reference.parse(framework, kind="software"))
 
 
 def _listed(results: Sequence[Result], problems: Sequence[str]) -> str:

@@ -228,6 +228,11 @@ def has_times(result: Result, statistic: str = "median") -> bool:
     return any(_cost(each.values, statistic) for each in launches([result]))
 
 
+def has_median(result: Result) -> bool:
+    """Whether its queries were timed, one by one."""
+    return _median(result) is not None
+
+
 def curves(found: Sequence[Group]) -> tuple[Configuration, ...]:
     """The distributions of those whose raw latencies are there. Raises UsageError when none has any."""
     configurations = []
@@ -263,13 +268,15 @@ def _curve(times: Sequence[int]) -> tuple[tuple[float, float], ...]:
 
 
 def rates(found: Sequence[Group]) -> tuple[Point, ...]:
-    """Throughput by batch size, in samples per second. Raises UsageError when none has any."""
+    """Throughput by batch size in samples per second, each scenario on its own. Raises UsageError when none has any."""
     points = []
+    several = len({group.results[0].scenario for group in found}) > 1
     for group in found:
         values = [value for each in launches(group.results) if (value := each.values.get("throughput"))]
         if values:
-            batch = group.results[0].comparability.batch_size or 1
-            points.append(_point(group, group.series, values, batch=batch))
+            batch, scenario = group.results[0].comparability.batch_size or 1, group.results[0].scenario
+            series = f"{group.series}, {scenario}" if several and scenario not in group.series else group.series
+            points.append(_point(group, series, values, batch=batch))
     if not points:
         raise UsageError("none of these results has a throughput", hint="cmx run benchmark --set batch-size=8")
     return tuple(sorted(points, key=lambda each: (each.label, each.batch)))
@@ -368,19 +375,20 @@ def _most(values: Iterable[_T]) -> _T | None:
 
 
 def histories(found: Sequence[Group]) -> tuple[History, ...]:
-    """Each configuration's medians over time, in ms (or ms per sample), with steps."""
+    """Each configuration's median latencies over time, in ms, with steps."""
     told = []
     for group in found:
         timed = [(each.created, value, each.short) for each in group.results if (value := _median(each)) is not None]
         if timed:
             told.append(_history(group, timed))
     if not told:
-        raise UsageError("none of these results was timed", hint="cmx run benchmark takes times")
+        hint = "cmx run benchmark takes them; offline sends one query: plot throughput"
+        raise UsageError("none of these results has latencies of queries", hint=hint)
     return tuple(told)
 
 
 def _median(result: Result) -> float | None:
-    values = [value for each in launches([result]) if (value := _cost(each.values, "median"))]
+    values = [value * _MS for each in launches([result]) if (value := each.values.get("median"))]
     return float(middle(sorted(values))) if values else None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from many_results import host, kept, result, results
 from published_rows import ROW, write
-from result_samples import with_latencies
+from result_samples import checked, make, timed, with_latencies
 
 from cmx.cli.main import main
 from cmx.errors import UsageError
@@ -77,6 +77,19 @@ def test_throughput_has_a_point_for_each_batch_size_with_its_launches() -> None:
     spec = charts.throughput(points, [shared])
     assert "94 %" in spec["title"]["subtitle"][1]
     assert spec["layer"][0]["encoding"]["y"]["title"] == "throughput, samples/s"
+
+
+def test_throughputs_of_different_scenarios_are_different_series() -> None:
+    offline = result(parameters={"scenario": "offline", "batch-size": 8})
+    points = chart_points.rates(chart_points.groups([result(), offline])[0])
+    assert [(each.label.rpartition(", ")[2], each.batch) for each in points] == [("offline", 8), ("single-stream", 1)]
+
+
+def test_a_history_has_no_latency_of_what_sends_one_query() -> None:
+    offline = make(timed(scenario="offline", latency=None), checked())
+    assert not chart_points.has_median(offline)
+    with pytest.raises(UsageError, match="none of these results has latencies of queries"):
+        chart_points.histories(chart_points.groups([offline])[0])
 
 
 def colours_of(spec: Mapping[str, Any]) -> dict[str, str]:
@@ -301,3 +314,12 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     points = chart_points.rates(chart_points.groups([result()])[0])
     with pytest.raises(StoreError, match=r"a\.svg"):
         draw([charts.throughput(points, [])], tmp_path / "a.svg", Page("x"))
+
+
+def test_results_are_found_by_another_name_of_their_framework(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(Database(settings), [result(), result(framework="ai-edge-litert==2.3.0")])
+    assert main(["result", "list", "--framework", "litert", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["results"]
+    assert found["pins"]["framework"] == "software/ai-edge-litert==2.3.0"
