@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from cmx.cli.answer import Answer
 from cmx.cli.console import Console
 from cmx.cli.parser import Parser
+from cmx.cli.solution_use import place
 from cmx.errors import UsageError
 from cmx.files import readable
 from cmx.settings import Settings
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     console.begin("download", arguments.what)
     try:
         read = [Read(each, each.index()) for each in _sources(arguments.registry, settings)]
-        done = download(choose(arguments.what, read, sha256), Path(arguments.output or "."), console)
+        done = download(choose(arguments.what, read, sha256), place(arguments.output) or Path(), console)
     finally:
         console.close()
     archive = Archive.open(done.path)

@@ -17,6 +17,7 @@ from cmx.cli.console import Console
 from cmx.cli.parameters import pairs
 from cmx.cli.parser import Parser
 from cmx.cli.solution_show import described
+from cmx.cli.solution_use import place
 from cmx.errors import CmxError, UsageError
 from cmx.repository import Catalog
 
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> Answer:
             arguments.citation,
             arguments.network,
         )
-        to = Path(arguments.output) if arguments.output else None
+        to = place(arguments.output or "")
         archive = pack(
             subject,
             catalog,

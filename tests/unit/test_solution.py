@@ -138,9 +138,11 @@ def test_the_verbs_pack_show_and_verify(tmp_path: Path, capsys: Captured, monkey
     monkeypatch.setattr("cmx.repository.catalog.builtin_repository", lambda: tmp_path / "zoo")
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps(small_plan(catalog).document()))
-    assert main(["solution", "pack", str(plan), "--output", str(tmp_path)]) == 0
+    assert main(["solution", "pack", str(plan), "--output", f"{plan}/"]) == 2
+    assert "plan.json/: File exists" in capsys.readouterr().err
+    assert main(["solution", "pack", str(plan), "--output", f"{tmp_path}/new/"]) == 0
     assert "expected    nothing: it was packed without a result" in capsys.readouterr().out
-    archive = str(tmp_path / "flow-1.0.0.cmx.zip")
+    archive = str(tmp_path / "new" / "flow-1.0.0.cmx.zip")
     assert main(["solution", "show", archive]) == 0
     assert "unsigned: nobody vouches for it" in capsys.readouterr().out
     assert main(["solution", "verify", archive, "--json"]) == 0
