@@ -27,8 +27,9 @@ HEAD = """\
 
 - The answer goes to standard output, the story and errors to standard error.
 - An error is two lines: `error:` what is wrong, and `hint:` what to do.
-- Exit codes: 0 done · 1 ran and failed (a step, the answers, an audit, the verdict), or nothing found · 2 usage ·
-  3 component missing or invalid · 4 requirements cannot be met · 130 interrupted.
+- Exit codes: 0 done · 1 ran and failed (a step, the answers, an audit), or nothing found · 2 usage · 3 component missing or
+  invalid · 4 requirements cannot be met · 130 interrupted. A verdict of INVALID is no failure: what was measured is
+  recorded, and called not valid; in `--json` look at `result.valid`.
 - Everything cmx writes lies below one folder: `CMX_HOME`, or the platform's folder for user data. Only the lock by which
   measurements wait for one another lies in the temporary folder.
 - A reference is `kind/name`, with an optional variant and range: `model/resnet50[onnx]>=1.5,<2`. The kind may be left

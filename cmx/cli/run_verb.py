@@ -110,9 +110,7 @@ def _matrix(
         for each in done.points
     ]
     good = [each.result is not None and each.result.status == "ok" and each.result.passed for each in done.points]
-    wrong = RunError(
-        f"{good.count(False)} of {counted(len(good), 'point')} failed, were INVALID, or gave wrong answers"
-    )
+    wrong = RunError(f"{good.count(False)} of {counted(len(good), 'point')} failed, or gave wrong answers")
     document = {"results": documents, "session": str(done.session)}
     return Answer(document, matrix_text(done.points), None if all(good) else wrong)
 
