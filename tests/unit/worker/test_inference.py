@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmx.worker import Context, Role, inference
+from cmx.worker import ActionError, Context, Role, inference
 from cmx.worker.inference import Samples
 from cmx.worker.tasks import Feeds, Infer, Outputs, Score, Shown, Task
 
@@ -41,7 +41,8 @@ def numbers(tmp_path: Path) -> Iterator[Numbers]:
 def test_all_samples_are_kept_where_they_fit(numbers: Numbers) -> None:
     assert Samples(numbers).performance_count == 10
     assert Samples(numbers, 4).performance_count == 4
-    assert Samples(numbers, 40).performance_count == 10
+    with pytest.raises(ActionError, match="performance-sample-count is 40, and the dataset has 10 samples"):
+        Samples(numbers, 40)
 
 
 @pytest.mark.parametrize(("room", "count"), [(64, 4), (1, 1)])
