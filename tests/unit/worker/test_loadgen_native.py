@@ -135,7 +135,8 @@ def test_a_servers_latency_counts_from_when_a_query_was_due(tmp_path: Path) -> N
     """One thread that takes 2 ms a query, asked for a thousand a second, falls behind further and further."""
     slow = Doing(Library(), lambda ids, complete: (time.sleep(0.002), complete(ids))[0])
     report, _ = run(tmp_path, "server", slow, server_target_qps=1000.0, server_target_latency_ns=5_000_000)
-    assert report.latencies[-1] > 10 * min(report.latencies)
+    # Not by the first: a machine that stands still for a moment delays all of them alike.
+    assert report.latencies[-1] > report.latencies[0] + 20_000_000
     assert report.verdict == "INVALID"
     assert any("the latency bound was not met" in reason for reason in report.invalid_reasons)
     assert report.summary["result_overlatency_query_count"] == sum(each > 5_000_000 for each in report.latencies)
