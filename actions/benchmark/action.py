@@ -58,22 +58,17 @@ def benchmark(
     settings = load_settings(scenario, mode, load, usual)
     report, settings, found = _driven(context, system, settings, open_engine(engine))
     context.progress.finish(report.samples, report.samples)
+    asked = {"scenario": scenario, "mode": mode, "threads": threads, "batch_size": batch_size, "workers": workers}
     metrics = {
-        "scenario": scenario,
-        "mode": mode,
-        "threads": threads,
-        "batch_size": batch_size,
-        "workers": workers,
-        "shared_predictor": workers > 1 and system.predictors[0] is system.predictors[-1],
+        **asked,
         **_metrics(context, report, system, scenario),
         **found,
-        "load": _load(report, scenario, workers),
         "warm_up": {"queries": warm_up, "latencies": times},
         **_scored(system, report, mode),
+        **_remarked(context, report, settings, given, found),
     }
     if mode != "accuracy":
         metrics["stages"] = stage_times(system.task, system.workers[0], batch_size)
-    metrics.update(_remarked(context, report, settings, given, found))
     return Outcome(_summary(report, scenario, mode), metrics, files=_kept(context, report, settings, scenario))
 
 
@@ -133,6 +128,8 @@ def _metrics(context: Context, report: Report, system: System, scenario: str) ->
         "loadgen": dict(report.summary),
         "settings": dict(report.settings),
         "predictor": describe_predictor(context, predictor),
+        "shared_predictor": len(system.workers) > 1 and predictor is system.predictors[-1],
+        "load": _load(report, scenario, len(system.workers)),
         **({"mean_batch": sum(system.batches) / len(system.batches)} if system.batches else {}),
         **_tokens(report, scenario),
     }
