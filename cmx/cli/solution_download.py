@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cmx.cli.answer import Answer
 from cmx.cli.console import Console
 from cmx.cli.parser import Parser
-from cmx.cli.solution_use import place
+from cmx.cli.place import place
 from cmx.errors import UsageError
 from cmx.files import readable
 from cmx.settings import Settings

@@ -16,8 +16,8 @@ from cmx.cli.answer import Answer
 from cmx.cli.console import Console
 from cmx.cli.parameters import pairs
 from cmx.cli.parser import Parser
+from cmx.cli.place import place
 from cmx.cli.solution_show import described
-from cmx.cli.solution_use import place
 from cmx.errors import CmxError, UsageError
 from cmx.repository import Catalog
 

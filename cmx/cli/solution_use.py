@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from cmx.cli.console import Console
 from cmx.cli.parameters import action_options, add_action_options, add_setting_options
 from cmx.cli.parser import Parser
 from cmx.cli.sampling import add_measuring_options, read_options
-from cmx.errors import UsageError
 from cmx.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,19 +31,6 @@ def add_archive(parser: Parser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="list every command, download and path, and do nothing of it"
     )
-
-
-def place(output: str) -> Path | None:
-    """Where ``--output`` says; what ends in a slash is a folder, which is made. None where it says nothing.
-
-    Raises UsageError for a folder that cannot be made.
-    """
-    if output.endswith(("/", os.sep)):
-        try:
-            Path(output).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--output {output}: {error.strerror}", hint="name another folder") from error
-    return Path(output) if output else None
 
 
 def add_running(parser: Parser) -> None:
