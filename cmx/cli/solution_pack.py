@@ -66,8 +66,6 @@ def run(arguments: argparse.Namespace) -> Answer:
     from cmx.signing.keys import Keyring
     from cmx.solution import About, pack, sign
 
-    if arguments.private and arguments.size == "recipes":
-        raise UsageError("--private is for the sizes that hold data", hint="--size with-data or --size complete")
     console = Console()
     catalog = Catalog.default()
     try:

@@ -22,6 +22,7 @@ from cmx.results import Result
 from cmx.results.judgement import validated
 from cmx.solution import data, wheels
 from cmx.solution.archive import Archive, Member, write
+from cmx.solution.licences import REMEDY, own_objection, refusal
 from cmx.solution.manifest import Manifest, Packed, canonical
 from cmx.solution.portable import portable, target_of
 from cmx.store.workspace import workspace
@@ -85,10 +86,11 @@ def pack(
 ) -> Archive:
     """Write an archive of components, lock, and what is expected; everything else is fetched by its hash.
 
-    Of the ``size`` with-data it holds models and datasets too, as far as their licences let others have them; for
-    machines of one's own, ``private`` takes all. Of the size complete it holds the wheels as well. ``to`` is a file, or
-    a folder for a file of the solution's own name (default: the current folder). ``tolerances`` are of accuracies, by
-    metric. The same subject gives the same bytes, wherever and by whomever it is packed.
+    Of the ``size`` with-data it holds models and datasets too, as far as their licences let others have them; those
+    that lie beside their component.yaml are in every size. For machines of one's own, ``private`` takes all. Of the
+    size complete it holds the wheels as well. ``to`` is a file, or a folder for a file of the solution's own name
+    (default: the current folder). ``tolerances`` are of accuracies, by metric. The same subject gives the same bytes,
+    wherever and by whomever it is packed.
     Raises UsageError for what others cannot have, ComponentNotFound and ComponentInvalid for components that are not
     what the plan was made with, StoreError where the archive cannot be written.
     """
@@ -97,6 +99,8 @@ def pack(
     catalog = catalog.with_locked(plan.digests())
     components = used_components(plan, catalog)
     members: dict[str, Member] = {}
+    if not private and (refused := list(filter(None, map(refusal, components)))):
+        raise UsageError("; ".join(refused), hint=f"{REMEDY}; --private packs it for machines of your own")
     packed = tuple(add_component(component, components, members) for component in components)
     expected = _expected(subject.result, components, tolerances or {}, catalog, members) if subject.result else None
     taken = data.collect(plan, catalog, members, private=private, reporter=reporter) if size != "recipes" else ()
@@ -177,7 +181,7 @@ def add_component(component: Component, all_of_them: Iterable[Component], member
         members[f"{folder}/{file.relative_to(component.folder).as_posix()}"] = (
             file.read_bytes() if file.stat().st_size < _LARGE else file
         )
-    return Packed(component.reference, component.uid, folder)
+    return Packed(component.reference, component.uid, folder, own_objection(component))
 
 
 def _expected(
