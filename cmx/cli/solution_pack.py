@@ -33,6 +33,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--output", metavar="PATH", help="a folder, or the archive's own name (default: NAME-VERSION.cmx.zip here)"
     )
+    parser.add_argument("--replace", action="store_true", help="write over another archive that lies there")
     parser.add_argument(
         "--size",
         choices=("recipes", "with-data", "complete"),
@@ -90,6 +91,7 @@ def run(arguments: argparse.Namespace) -> Answer:
             to=to,
             size=arguments.size,
             private=arguments.private,
+            over=arguments.replace,
             reporter=console,
         )
         if arguments.sign:
