@@ -71,14 +71,7 @@ class RegistryFolder:
         return Index.parse(data, str(file))
 
     def publish_component(self, component: Component) -> Release:
-        """Add a version of a component.
-
-        Raises UsageError for one that was published before, or whose licence lets nobody pass on what lies beside it.
-        """
-        from cmx.solution.licences import REMEDY, refusal
-
-        if refused := refusal(component):
-            raise UsageError(refused, hint=f"{REMEDY}; a folder is shared without a registry, too: cmx repo add FOLDER")
+        """Add a version of a component. Raises UsageError for one that was published before."""
         release = Release(
             component.kind,
             component.name,
@@ -101,10 +94,11 @@ class RegistryFolder:
         from cmx.solution import Archive, check
 
         opened = Archive.open(archive)
+        check(opened)
         manifest = opened.manifest
-        if private := check(opened):
+        if manifest.private:
             raise UsageError(
-                f"{archive.name} is not for others: {'; '.join(private)}",
+                f"{archive.name} is not for others: {'; '.join(manifest.private)}",
                 hint="publish one of recipes: cmx solution pack --size recipes",
             )
         release = Release(SOLUTION, manifest.name, manifest.version, "", 0, "", description=_line(manifest.description))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from threading import Thread
 from time import perf_counter_ns
 from typing import List, Optional, Tuple
 
 from cmx.worker.loadgen.effective import Effective
-from cmx.worker.loadgen.ledger import Ledger
+from cmx.worker.loadgen.ledger import NOTHING, Ledger
 from cmx.worker.loadgen.seam import SystemUnderTest
 from cmx.worker.loadgen.traffic import wait_until
 from cmx.worker.loadgen.undisturbed import punctual
@@ -51,20 +50,22 @@ def one_after_another(
     """The next query as soon as the one before is answered, until the settings' limits."""
     found, size = Issued(), settings.samples_per_query
     found.starts = found.times
-    issue, complete, done, started, clock = sut.issue, ledger.complete, ledger.done, found.times.append, perf_counter_ns
-    failures, alone = ledger.failures, size == 1
-    expect = partial(done.append, 0) if alone else partial(done.frombytes, bytes(8 * size))
+    issue, complete, started, clock = sut.issue, ledger.complete, found.times.append, perf_counter_ns
+    waiting = ledger.lone if size == 1 else [NOTHING]
+    failures = ledger.failures
+    expect, expected = (ledger.done.append, 0) if size == 1 else (ledger.expect, size)
     begin = found.begin = clock()
     least, most, enough, latest = _limits(settings, begin)
-    number, look = 0, min(least, most)
+    number, stop_number, stop_time = 0, 0, 0  # the run cannot end before one of these
     for number, ids, indices in zip(count(1), _ids(size), queries):
-        expect()
+        expect(expected)
+        waiting[0] = ids
         now = clock()
         started(now)
         issue(ids, indices, complete)
-        if failures or not (alone and done[-1]):
+        if waiting[0] or failures:
             ledger.wait(number * size - size, number * size)
-        if number < look and now <= latest:
+        if number < stop_number and now < stop_time:
             continue
         if now >= enough and number >= least:
             found.messages.append(NATURALLY)
@@ -72,6 +73,8 @@ def one_after_another(
         if number >= most or now > latest:
             found.errors.append(_ended_early(number, now - begin, by_count=number >= most))
             break
+        stop_number = most if number >= least else min(least, most)
+        stop_time = latest + 1 if now >= enough else min(enough, latest + 1)
     else:
         found.errors.append(_RAN_OUT)
     found.samples = number * size

@@ -14,13 +14,16 @@ from cmx.worker.loadgen.settings import Settings
 _LOOK_S = 1.0
 _REPORT_NS = 200_000_000
 _MANY = 16
+NOTHING: Sequence[int] = []
+"""The ids of no query: false, and the same object as no other."""
 
 
 class Ledger:
     """``done`` has, for each sample in the order of asking, the ``perf_counter_ns`` of its answer, 0 before that.
 
     ``complete`` is what a system under test is given; any thread may call it. An id is its sample's place in ``done``.
-    What ends the run is in ``failures``, the first cause first.
+    What ends the run is in ``failures``, the first cause first. Who issues samples one at a time puts the ids of the
+    last query into ``lone``, and NOTHING is there once it is answered: so the usual answer is quickly noted.
     """
 
     def __init__(self, settings: Settings, progress: ProgressSink, total: Optional[int] = None) -> None:
@@ -29,6 +32,7 @@ class Ledger:
         self.first_tokens: Dict[int, int] = {}
         self.tokens: Dict[int, int] = {}
         self.failures: List[BaseException] = []
+        self.lone: List[Sequence[int]] = [NOTHING]
         self._patience = settings.answer_timeout
         self._awaited: List[int] = []
         self._wake: SimpleQueue[None] = SimpleQueue()
@@ -44,6 +48,7 @@ class Ledger:
         Raises LoadError when nothing is answered for ``answer_timeout``, and what the system failed with.
         The last is waited for first: with answers in the order of asking this thread wakes up once.
         """
+        self.lone[0] = NOTHING
         if 0 in self.done[first:last]:
             for number in range(last - 1, first - 1, -1):
                 if not self.done[number]:
@@ -80,7 +85,7 @@ class Ledger:
 
     def _answering(self, progress: ProgressSink, total: Optional[int], *, keep_answers: bool) -> Complete:
         """A closure: it is called for each answer, and the time it takes is measured with the system's."""
-        done, awaited, wake, refuse = self.done, self._awaited, self._wake.put, self._refuse
+        done, lone, awaited, wake, refuse = self.done, self.lone, self._awaited, self._wake.put, self._refuse
         kept, counts, clock, report_at = self.answers, self.tokens, perf_counter_ns, perf_counter_ns()
 
         def together(ids: Sequence[int], now: int) -> bool:
@@ -94,11 +99,7 @@ class Ledger:
                 wake(None)
             return True
 
-        def complete(
-            ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
-        ) -> None:
-            nonlocal report_at
-            now = clock()
+        def note(ids: Sequence[int], now: int) -> None:
             try:
                 for number in ids if len(ids) < _MANY or not together(ids, now) else ():
                     if done[number]:
@@ -108,10 +109,23 @@ class Ledger:
                         wake(None)
             except IndexError:
                 refuse(number, "that it was never asked for")
-            if answers is not None and keep_answers:
-                kept.update(zip(ids, map(bytes, answers)))
-            if tokens is not None:
-                counts.update(zip(ids, tokens))
+
+        def complete(
+            ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
+        ) -> None:
+            nonlocal report_at
+            now = clock()
+            if ids is lone[0] and answers is None and tokens is None:
+                done[-1] = now
+                lone[0] = NOTHING  # from here on the next query may be issued
+                if awaited:
+                    wake(None)
+            else:
+                note(ids, now)
+                if answers is not None and keep_answers:
+                    kept.update(zip(ids, map(bytes, answers)))
+                if tokens is not None:
+                    counts.update(zip(ids, tokens))
             if now >= report_at:
                 report_at = now + _REPORT_NS
                 progress(max(ids, default=0) + 1, total, now_ns=now)

@@ -1,4 +1,4 @@
-"""cmx's own load generator: MLPerf LoadGen's scenarios, rules and logs, in Python's standard library alone.
+"""cmx's own load generator: MLPerf LoadGen's scenarios, rules and logs, in Python and numpy.
 
 It is for machines that LoadGen has no wheel for, and for short runs. Its traffic is LoadGen's for the same seeds; what
 it does otherwise, docs/loadgen.md says.
@@ -15,6 +15,8 @@ from itertools import compress, count
 from math import floor
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
+
+import numpy as np
 
 from cmx.worker.loadgen import log_writer, logs, traffic
 from cmx.worker.loadgen.effective import Effective, effective, requested
@@ -106,7 +108,7 @@ class _Test:
             queries=sum(each.issued.queries for each in passes),
             samples=samples,
             throughput=logs.throughput(log, self._settings.scenario) or samples * 1e9 / max(elapsed, 1),
-            latencies=sum((array("q", each.queries) for each in passes), array("q")),
+            latencies=array("q", b"".join(each.queries.tobytes() for each in passes)),
             answers=self._answers,
             summary=logs.summary(log),
             settings=logs.settings(log),
@@ -173,7 +175,7 @@ class _Test:
         self.log("early_stopping_result", verdict.early_stopping.replace("\n", " "))
         self.log.all(verdict.figures)
         if done.settings.scenario == "server":
-            delays = sorted(done.delays())
+            delays = np.sort(done.delays())
             self.log.all({f"result_{p * 100:.2f}_percentile_issue_delay_ns": at(delays, p) for p in (0.5, 0.99)})
         self.log("num_errors", self.log.errors)
         mode = _MODES[self._settings.mode]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, islice, repeat
-from operator import sub
-from typing import Dict, List
+from itertools import chain, islice
+from typing import Dict
+
+import numpy as np
 
 from cmx.worker.loadgen import issuing, traffic
 from cmx.worker.loadgen.effective import Effective
 from cmx.worker.loadgen.ledger import Ledger
 from cmx.worker.loadgen.seam import ProgressSink, SystemUnderTest
 from cmx.worker.loadgen.settings import Settings
-from cmx.worker.loadgen.verdict import Measured
+from cmx.worker.loadgen.verdict import Measured, Times
 
 
 @dataclass(frozen=True)
@@ -26,32 +28,31 @@ class Pass:
     settings: Effective
 
     @cached_property
-    def ends(self) -> Sequence[int]:
+    def ends(self) -> Times:
         """When each sample that was asked for was answered, in the order of asking."""
-        return self.ledger.done[: self.issued.samples]
+        return _times(self.ledger.done)[: self.issued.samples]
 
     @property
     def elapsed(self) -> int:
         """ns from the start to the last answer."""
-        return max(self.ends, default=self.issued.begin) - self.issued.begin
+        return int(self.ends.max(initial=self.issued.begin)) - self.issued.begin
 
     @cached_property
-    def samples(self) -> List[int]:
+    def samples(self) -> Times:
         """The latency of each sample in ns, in the order of asking."""
-        starts, size = self.issued.starts, self.settings.samples_per_query
-        if self.settings.scenario == "offline":
-            return list(map(sub, self.ends, repeat(starts[0])))
-        if size == 1:
-            return list(map(sub, self.ends, starts))
-        return [end - starts[number // size] for number, end in enumerate(self.ends)]
+        starts = _times(self.issued.starts)
+        if self.settings.scenario != "offline":
+            starts = np.repeat(starts, self.settings.samples_per_query)[: len(self.ends)]
+        latencies: Times = self.ends - starts
+        return latencies
 
     @cached_property
-    def queries(self) -> List[int]:
+    def queries(self) -> Times:
         """The latency of each query in ns, to its last sample; in offline of each sample, in the order of answers."""
-        samples, size = self.samples, self.settings.samples_per_query
         if self.settings.scenario == "offline":
-            return sorted(samples)
-        return samples if size == 1 else [max(samples[at : at + size]) for at in range(0, len(samples), size)]
+            return np.sort(self.samples)
+        size = self.settings.samples_per_query
+        return np.maximum.reduceat(self.samples, range(0, len(self.samples), size)) if size > 1 else self.samples
 
     def generated(self) -> Dict[str, int]:
         """What LoadGen says of the queries that it makes ahead; here there are those that were issued."""
@@ -66,15 +67,19 @@ class Pass:
         return Measured(
             queries_issued=issued.queries,
             samples=samples,
-            queries=self.queries if self.settings.scenario == "multi-stream" else (),
+            queries=self.queries if self.settings.scenario == "multi-stream" else samples[:0],
             scheduled=scheduled,
             issued=issued.times[-1] - issued.begin,
-            done=scheduled + samples[-1],
+            done=scheduled + int(samples[-1]),
         )
 
-    def delays(self) -> List[int]:
+    def delays(self) -> Times:
         """How late each query was issued, in ns."""
-        return [issued - due for issued, due in zip(self.issued.times, self.issued.starts)]
+        return _times(self.issued.times) - _times(self.issued.starts)
+
+
+def _times(noted: array[int]) -> Times:
+    return np.asarray(noted, np.int64)
 
 
 def measure(

@@ -1,19 +1,19 @@
 """The random numbers of LoadGen: ``std::mt19937`` with the distributions of GNU's C++ library.
 
-Python's generator is the same Mersenne Twister, started from another state. So one seed gives both engines the same
-samples in the same order at the same times, wherever LoadGen was built with that library, as its wheels for Linux are.
+numpy's ``RandomState`` is the same Mersenne Twister, seeded alike. So one seed gives both engines the same samples in
+the same order at the same times, wherever LoadGen was built with that library, as its wheels for Linux are.
 """
 
 from __future__ import annotations
 
 import math
-import random
-import struct
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import Any, List, Tuple
+from collections.abc import Iterator
+from typing import Any, List
 
-_WORDS = 624
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
 _RANGE = 1 << 32
 _MASK = _RANGE - 1
 _BLOCK = 1024
@@ -23,43 +23,50 @@ class Generator:
     """``std::mt19937(seed)``; each method draws as many words as its C++ counterpart does."""
 
     def __init__(self, seed: int) -> None:
-        word = seed % _RANGE
-        state = [word]
-        for number in range(1, _WORDS):
-            word = (1812433253 * (word ^ (word >> 30)) + number) % _RANGE
-            state.append(word)
-        source = random.Random()  # noqa: S311 - reproducible, not secret
-        source.setstate((3, (*state, _WORDS), None))
-        self._blocks = _blocks(source)
-        self._left: Iterator[int] = iter(())
-        self._words = chain.from_iterable(iter(self._next_block, None))
+        self._source = RandomState(seed % _RANGE)
+        self._words = np.empty(0, np.uint64)
+        self._at = 0
 
-    def _next_block(self) -> Iterator[int]:
-        self._left = iter(_unpacked(next(self._blocks)))
-        return self._left
+    def _ahead(self, count: int) -> NDArray[np.uint64]:
+        """The next words, which are not taken yet."""
+        if len(self._words) < self._at + count:
+            more = self._source.randint(_RANGE, size=max(count, _BLOCK), dtype=np.uint32)
+            self._words, self._at = np.concatenate((self._words[self._at :], more.astype(np.uint64))), 0
+        return self._words[self._at : self._at + count]
+
+    def _word(self) -> int:
+        word = self._ahead(1).item()
+        self._at += 1
+        return word
 
     def below(self, count: int) -> int:
         """A whole number from 0 to ``count`` - 1 (Lemire's method, as ``std::uniform_int_distribution`` has it)."""
-        threshold = (_RANGE - count) % count
-        for word in self._words:
-            if word * count & _MASK >= threshold:
-                return word * count >> 32
-        raise AssertionError("the words never end")
+        threshold = _threshold(count)
+        while (product := self._word() * count) & _MASK < threshold:
+            pass
+        return product >> 32
 
-    def all_below(self, count: int) -> Iterator[Sequence[int]]:
-        """What ``below`` would give call after call, for ever, some at a time; nothing else may be drawn after it."""
-        rest = tuple(self._left)
-        left = struct.pack(f"<{len(rest)}I", *rest)
-        yield from (_scaled(words, count) for words in chain([left], self._blocks))
+    def all_below(self, count: int) -> Iterator[NDArray[np.uint64]]:
+        """What ``below`` would give call after call, for ever, some at a time."""
+        while True:
+            products = self._ahead(_BLOCK) * np.uint64(count)
+            self._at += _BLOCK
+            yield products[(products & _MASK) >= _threshold(count)] >> np.uint64(32)
 
-    def fraction(self) -> float:
-        """From 0 up to, not including, 1 (``std::generate_canonical``, from two words)."""
-        low, high = next(self._words), next(self._words)
-        return min((low + high * 4294967296.0) / 18446744073709551616.0, math.nextafter(1.0, 0.0))
+    def fractions(self) -> Iterator[float]:
+        """From 0 up to, not including, 1, for ever, each from two words (``std::generate_canonical``).
 
-    def exponential(self, rate: float) -> float:
-        """The time between two arrivals that come at ``rate`` on average."""
-        return -math.log(1.0 - self.fraction()) / rate
+        They are drawn ahead: nothing else may be drawn from then on.
+        """
+        while True:
+            words = self._ahead(_BLOCK).astype(np.float64)
+            self._at += _BLOCK
+            found = (words[::2] + words[1::2] * 4294967296.0) / 18446744073709551616.0
+            yield from np.minimum(found, np.nextafter(1.0, 0.0)).tolist()
+
+    def exponentials(self, rate: float) -> Iterator[float]:
+        """The times between arrivals that come at ``rate`` on average, for ever."""
+        return (-math.log(1.0 - fraction) / rate for fraction in self.fractions())
 
     def shuffle(self, items: List[Any]) -> None:
         """``std::shuffle``: in place, two places from one draw while there are few enough items for it."""
@@ -75,37 +82,23 @@ class Generator:
 
     def skip_shuffles(self, size: int, times: int) -> None:
         """Draw what shuffling so many items so often would, and shuffle nothing."""
-        counts = [(count, (_RANGE - count) % count) for count in _draws(size)]
-        words = self._words
-        for _ in range(times):
-            for count, threshold in counts:
-                while next(words) * count & _MASK < threshold:
-                    pass
+        draws = np.array(_draws(size), np.uint64)
+        left, turn = len(draws) * times, max(len(draws), 1)
+        counts = np.tile(draws, 1 + _BLOCK // turn)
+        thresholds = _RANGE % counts
+        while left:
+            at = -left % turn
+            words = self._ahead(min(left, len(counts) - at))
+            end = at + len(words)
+            again = np.flatnonzero((words * counts[at:end] & _MASK) < thresholds[at:end])
+            good = int(again[0]) if len(again) else len(words)
+            left -= good
+            self._at += good + (len(again) > 0)
 
 
-def _blocks(source: random.Random) -> Iterator[bytes]:
-    """The words of a generator of 32 bits, for ever."""
-    while True:
-        yield source.getrandbits(32 * _BLOCK).to_bytes(4 * _BLOCK, "little")
-
-
-def _unpacked(words: bytes) -> Tuple[int, ...]:
-    return struct.unpack(f"<{len(words) // 4}I", words)
-
-
-def _scaled(words: bytes, count: int) -> Sequence[int]:
-    """``word * count >> 32`` of each word but those that Lemire's method draws again.
-
-    One multiplication of whole numbers is all of these products, each in 64 bits of its own.
-    """
-    wide = memoryview(bytearray(2 * len(words))).cast("I")
-    wide[::2] = memoryview(words).cast("I")
-    halves = _unpacked((int.from_bytes(wide, "little") * count).to_bytes(2 * len(words), "little"))
-    fractions, scaled = halves[::2], halves[1::2]
-    threshold = (_RANGE - count) % count
-    if min(fractions, default=0) >= threshold:
-        return scaled
-    return [number for number, fraction in zip(scaled, fractions) if fraction >= threshold]
+def _threshold(count: int) -> int:
+    """Below which the lower half of a product is that of a word that is drawn again."""
+    return _RANGE % count
 
 
 def _draws(size: int) -> List[int]:

@@ -8,13 +8,15 @@ from itertools import chain, cycle, islice, repeat
 from time import perf_counter_ns, sleep
 from typing import List, Tuple
 
+import numpy as np
+
 from cmx.worker.loadgen.effective import Effective
 from cmx.worker.loadgen.randomness import Generator
 
 SPIN_NS = 150_000
 """How long before an arrival sleeping ends: waking up is up to this late, and a spinning thread is not."""
 _MOST_DRAWN = 300_000
-"""For how many queries permutations are drawn ahead: LoadGen does it for any number, seconds for each million."""
+"""For how many queries permutations are kept: LoadGen keeps them for any number, which takes seconds a million here."""
 _UNSEEDED = 5489
 """The seed of a ``std::mt19937`` that was given none."""
 
@@ -44,14 +46,14 @@ def arrivals(settings: Effective, set_size: int) -> array[int]:
     The last one is the first that comes after the duration, or the last of the least number; where whole permutations
     of the ``set_size`` samples are asked for, it ends one.
     """
-    source = Generator(settings.schedule_rng_seed)
-    duration, least, rate = settings.target_duration_ms * 1_000_000, settings.min_query_count, settings.target_qps
+    waits = Generator(settings.schedule_rng_seed).exponentials(settings.target_qps)
+    duration, least = settings.target_duration_ms * 1_000_000, settings.min_query_count
     whole = settings.sample_concatenate_permutation
     if whole:
         least += -least % set_size
     found = array("q", [0])
     while found[-1] < duration or len(found) < least:
-        found.append(found[-1] + int(source.exponential(rate) * 1e9))
+        found.append(found[-1] + int(next(waits) * 1e9))
         if whole and len(found) >= least and found[-1] < duration:
             least += set_size
     return found
@@ -71,7 +73,8 @@ def performance_samples(settings: Effective, samples: Sequence[int]) -> Iterator
     elif settings.sample_concatenate_permutation and not multi:
         chosen = cycle(permutations)
     else:
-        chosen = chain.from_iterable(source.all_below(len(samples)))
+        choice = np.arange(len(samples)) if multi else np.asarray(samples)
+        return chain.from_iterable(choice[drawn].tolist() for drawn in source.all_below(len(samples)))
     return chosen if multi else map(samples.__getitem__, chosen)
 
 
@@ -87,11 +90,10 @@ def _shuffled(settings: Effective, samples: Sequence[int]) -> Tuple[Generator, L
     source.shuffle(once)
     places = list(range(len(padded(samples, settings))))
     permutations: List[int] = []
-    needed = -(-min(settings.min_query_count, _MOST_DRAWN) // len(places))
     if not settings.sample_concatenate_permutation:
-        source.skip_shuffles(len(places), needed)
+        source.skip_shuffles(len(places), -(-settings.min_query_count // len(places)))
         return source, once, []
-    for _ in range(needed):
+    for _ in range(-(-min(settings.min_query_count, _MOST_DRAWN) // len(places))):
         source.shuffle(places)
         permutations += places
     return source, once, permutations
@@ -139,10 +141,8 @@ def accuracy_queries(settings: Effective, samples: Sequence[int]) -> List[List[i
 
 def logged(settings: Effective) -> Iterator[bool]:
     """Of each sample in turn, whether performance mode keeps its answer: LoadGen's own lot, for audits."""
-    offset = Generator(settings.accuracy_log_rng_seed).fraction()
-    source, chance = Generator(_UNSEEDED), _log_probability(settings)
-    while True:
-        yield (source.fraction() + offset) % 1.0 <= chance
+    offset, chance = next(Generator(settings.accuracy_log_rng_seed).fractions()), _log_probability(settings)
+    return ((fraction + offset) % 1.0 <= chance for fraction in Generator(_UNSEEDED).fractions())
 
 
 def _log_probability(settings: Effective) -> float:

@@ -5,16 +5,19 @@ The rules are those of mlcommons/inference, loadgen/results.cc. Percentiles are 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cmx.worker.loadgen.early_stopping import allowed_overruns, passing_needed
 from cmx.worker.loadgen.effective import Effective
 
+Times = NDArray[np.int64]
 PERCENTILES = (0.5, 0.9, 0.95, 0.97, 0.99, 0.999)
 _MULTI_STREAM = 0.99
+_PER_QUERY = "_percentile_per_query_latency_ns"
 _ADVICE = {
     "single-stream": "Decrease the expected latency so the loadgen pre-generates more queries.",
     "multi-stream": "Decrease the expected latency so the loadgen pre-generates more queries.",
@@ -33,8 +36,8 @@ class Measured:
     """
 
     queries_issued: int
-    samples: Sequence[int]
-    queries: Sequence[int]
+    samples: Times
+    queries: Times
     scheduled: int
     issued: int
     done: int
@@ -57,10 +60,10 @@ class Verdict:
 
 def judge(measured: Measured, settings: Effective) -> Verdict:
     """The verdict on a run; raises ValueError when nothing was measured."""
-    if not measured.samples:
+    if not measured.samples.size:
         raise ValueError("the run ended without a single query")
-    samples = sorted(measured.samples)
-    queries = sorted(measured.queries) or samples
+    samples = np.sort(measured.samples)
+    queries = np.sort(measured.queries) if measured.queries.size else samples
     found = Verdict(judged=at(queries, settings.target_latency_percentile))
     estimates = _stop_early(found, settings, queries, measured.queries_issued)
     _conditions(found, measured, settings, samples)
@@ -68,24 +71,24 @@ def judge(measured: Measured, settings: Effective) -> Verdict:
     found.figures = {
         "result_query_count": measured.queries_issued,
         **_rates(measured, settings, samples),
-        **(_latencies(queries, "query_latency_ns", "_percentile_per_query_latency_ns") if measured.queries else {}),
+        **(_latencies(queries, "query_latency_ns", _PER_QUERY) if measured.queries.size else {}),
         **estimates,
         **_latencies(samples, "latency_ns", "_percentile_latency_ns"),
     }
     return found
 
 
-def at(ordered: Sequence[int], percentile: float) -> int:
+def at(ordered: Times, percentile: float) -> int:
     """LoadGen's percentile."""
-    return ordered[int(len(ordered) * percentile)]
+    return int(ordered[int(len(ordered) * percentile)])
 
 
-def _conditions(found: Verdict, measured: Measured, settings: Effective, samples: Sequence[int]) -> None:
+def _conditions(found: Verdict, measured: Measured, settings: Effective, samples: Times) -> None:
     """What has to be met beside early stopping, and what LoadGen advises where it is not."""
     if settings.scenario == "server":
         fast = at(samples, settings.target_latency_percentile) <= settings.target_latency_ns
         _meet(found, "result_perf_constraints_met", fast, _SLOW)
-    lasted = {"offline": samples[-1], "server": measured.scheduled}.get(settings.scenario, measured.issued)
+    lasted = {"offline": int(samples[-1]), "server": measured.scheduled}.get(settings.scenario, measured.issued)
     long_enough = lasted >= settings.min_duration_ms * 1_000_000
     _meet(found, "result_min_duration_met", long_enough, _ADVICE[settings.scenario])
     enough = measured.queries_issued >= settings.min_query_count and len(samples) >= settings.min_sample_count
@@ -98,7 +101,7 @@ def _meet(found: Verdict, condition: str, met: bool, advice: str) -> None:
         found.advice.append(advice)
 
 
-def _stop_early(found: Verdict, settings: Effective, ordered: Sequence[int], count: int) -> Dict[str, int]:
+def _stop_early(found: Verdict, settings: Effective, ordered: Times, count: int) -> Dict[str, int]:
     """Whether the queries prove the percentile that is judged, in LoadGen's words; and its estimates."""
     found.met["early_stopping_met"] = True
     if settings.scenario == "offline":
@@ -129,9 +132,9 @@ def _stop_early(found: Verdict, settings: Effective, ordered: Sequence[int], cou
     return estimates
 
 
-def _bounded(found: Verdict, settings: Effective, ordered: Sequence[int], count: int) -> None:
+def _bounded(found: Verdict, settings: Effective, ordered: Times, count: int) -> None:
     """Server: whether so few queries exceeded the bound that it is proved."""
-    over = len(ordered) - bisect_right(ordered, settings.target_latency_ns)
+    over = _above(ordered, settings.target_latency_ns)
     missing = passing_needed(over, settings.target_latency_percentile) + over - count
     found.met["early_stopping_met"] = missing <= 0
     found.early_stopping = (
@@ -145,7 +148,7 @@ def _bounded(found: Verdict, settings: Effective, ordered: Sequence[int], count:
     )
 
 
-def _estimate_multi_stream(found: Verdict, ordered: Sequence[int], count: int) -> int:
+def _estimate_multi_stream(found: Verdict, ordered: Times, count: int) -> int:
     """What a single-stream run says of the 99th percentile, from which multi-stream is inferred; 0 for nothing."""
     estimate = _estimate(ordered, count, _MULTI_STREAM)
     if estimate is None:
@@ -159,26 +162,35 @@ def _estimate_multi_stream(found: Verdict, ordered: Sequence[int], count: int) -
     return estimate
 
 
-def _estimate(ordered: Sequence[int], count: int, percentile: float) -> Optional[int]:
+def _estimate(ordered: Times, count: int, percentile: float) -> Optional[int]:
     """The latency that bounds a percentile, counted as an overrun itself; None for too few queries."""
     over = allowed_overruns(count, percentile)
-    return None if over < 1 else ordered[count - over]
+    return None if over < 1 else int(ordered[count - over])
 
 
-def _rates(measured: Measured, settings: Effective, samples: Sequence[int]) -> Dict[str, Any]:
+def _rates(measured: Measured, settings: Effective, samples: Times) -> Dict[str, Any]:
     count = len(samples)
     if settings.scenario == "single-stream":
         return {
             "result_qps_with_loadgen_overhead": _rate(count - 1, measured.issued),
-            "result_qps_without_loadgen_overhead": _rate(1, sum(samples) // count),
+            "result_qps_without_loadgen_overhead": _rate(1, _mean(samples)),
         }
     if settings.scenario == "server":
         return {
-            "result_overlatency_query_count": count - bisect_right(samples, settings.target_latency_ns),
+            "result_overlatency_query_count": _above(samples, settings.target_latency_ns),
             "result_scheduled_samples_per_sec": _rate(count - 1, measured.scheduled),
             "result_completed_samples_per_sec": _rate(count - 1, measured.done),
         }
-    return {"result_samples_per_second": _rate(count, samples[-1])} if settings.scenario == "offline" else {}
+    return {"result_samples_per_second": _rate(count, int(samples[-1]))} if settings.scenario == "offline" else {}
+
+
+def _mean(ordered: Times) -> int:
+    return int(ordered.sum()) // len(ordered)
+
+
+def _above(ordered: Times, bound: int) -> int:
+    """How many are greater."""
+    return len(ordered) - int(np.searchsorted(ordered, bound, side="right"))
 
 
 def _rate(count: int, nanoseconds: int) -> float:
@@ -186,12 +198,11 @@ def _rate(count: int, nanoseconds: int) -> float:
     return count * 1e9 / nanoseconds if nanoseconds > 0 else 0.0
 
 
-def _latencies(ordered: Sequence[int], name: str, percentile_name: str) -> Dict[str, int]:
-    mean = sum(ordered) // len(ordered)
+def _latencies(ordered: Times, name: str, percentile_name: str) -> Dict[str, int]:
     percentiles = {f"result_{p * 100:.2f}{percentile_name}": at(ordered, p) for p in PERCENTILES}
     return {
-        f"result_min_{name}": ordered[0],
-        f"result_max_{name}": ordered[-1],
-        f"result_mean_{name}": mean,
+        f"result_min_{name}": int(ordered[0]),
+        f"result_max_{name}": int(ordered[-1]),
+        f"result_mean_{name}": _mean(ordered),
         **percentiles,
     }

@@ -316,7 +316,8 @@ def test_the_garbage_collector_is_restored(tmp_path: Path) -> None:
 
 
 ALONE = """
-import sys
+import sys, numpy.random
+numpys = {name.partition(".")[0] for name in sys.modules}
 from pathlib import Path
 from cmx.worker.loadgen import Settings, open_engine
 class Library:
@@ -328,7 +329,7 @@ class System:
     def flush(self): pass
 settings = Settings(min_query_count=64, min_duration_ms=0)
 report = open_engine("native")(System(), Library(), settings, Path(sys.argv[1]), lambda *_, **__: None)
-others = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - {"__main__"}
+others = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - numpys
 print(report.verdict, *sorted(others))
 """
 
@@ -347,10 +348,10 @@ def test_a_server_sleeps_without_slack_and_gives_it_back(tmp_path: Path) -> None
     assert before > 1
 
 
-def test_it_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+def test_it_needs_nothing_but_numpy(tmp_path: Path) -> None:
     root = Path(native.__file__).parents[3]
     script = f"import sys; sys.path.insert(0, {str(root)!r})\n{ALONE}"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", script, str(tmp_path)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-I", "-c", script, str(tmp_path)], capture_output=True, text=True)
     assert (done.stdout.split(), done.stderr) == (["VALID", "cmx"], "")
 
 

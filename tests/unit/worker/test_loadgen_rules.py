@@ -11,6 +11,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -142,17 +143,17 @@ def _judged(loadgen: LoadGen, name: str) -> Verdict:
     """What our rules make of the latencies that LoadGen measured."""
     settings, samples = _ours(name), loadgen.trace(name)
     size = settings.samples_per_query
-    latencies = [each["complete_ns"] for each in samples]
+    latencies = np.array([each["complete_ns"] for each in samples])
     multi = settings.scenario == "multi-stream"
     last = round((samples[-1]["ts"] - samples[0]["ts"]) * 1000)
     return judge(
         Measured(
             queries_issued=len(loadgen.asked[name]),
             samples=latencies,
-            queries=[max(latencies[at : at + size]) for at in range(0, len(latencies), size)] if multi else (),
+            queries=latencies.reshape(-1, size).max(axis=1) if multi else latencies[:0],
             scheduled=last,
             issued=last + samples[-1]["issue_start_ns"],
-            done=last + latencies[-1],
+            done=last + int(latencies[-1]),
         ),
         settings,
     )
