@@ -13,18 +13,12 @@ _SET_TIMER_SLACK, _GET_TIMER_SLACK = 29, 30
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Without Python's cyclic garbage collector, whose pauses would be counted as the model's.
-
-    What is alive is collected once and frozen, so that nothing is left to do; the collector is restored after.
-    """
+    """Without Python's cyclic garbage collector, whose pauses would be counted as the model's."""
     enabled = gc.isenabled()
-    gc.collect()
-    gc.freeze()
     gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
         if enabled:
             gc.enable()
 
