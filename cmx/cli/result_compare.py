@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cmx.cli.parser import Parser
     from cmx.results import Database
     from cmx.results.compare import Comparison, Side
+    from cmx.results.selection import Condition
     from cmx.settings import Settings
 
 _MEANT = "ids parted by commas, or conditions: framework=torch,batch-size=1"
@@ -42,14 +43,14 @@ def run(arguments: argparse.Namespace, settings: Settings, database: Database) -
     """The comparisons. Exit code 0 whatever the verdict."""
     from cmx.results.compare import compare
     from cmx.results.published import PublishedDatabase
-    from cmx.results.selection import conditions, select
+    from cmx.results.selection import select
 
     if not 0 < arguments.confidence < 1:
         raise UsageError(f"--confidence {arguments.confidence:g}: not between 0 and 1", hint="as in --confidence 0.99")
-    where = conditions(arguments.where)
+    a, b, where = _understood(arguments, database)
     found = compare(
-        select(database, arguments.a, where),
-        select(database, arguments.b, where),
+        select(database, a, where),
+        select(database, b, where),
         measure=arguments.measure,
         across=[each.strip() for each in arguments.across.split(",") if each.strip()],
         confidence=arguments.confidence,
@@ -62,6 +63,20 @@ def run(arguments: argparse.Namespace, settings: Settings, database: Database) -
     document |= {"source": source.document(), "beside": [row._asdict() for row in rows]}
     context = "\nbeside these, and not compared with them: others measured them, in another way\n\n"
     return Answer(document, text(found) + context + beside((), source, rows))
+
+
+def _understood(arguments: argparse.Namespace, database: Database) -> tuple[str, str, tuple[Condition, ...]]:
+    """Both sides and what holds for both, held against what components declare."""
+    from cmx.cli.result_filters import understood
+    from cmx.repository import Catalog
+    from cmx.results.selection import is_condition
+
+    sides = [arguments.a, arguments.b]
+    if not arguments.where and not any(map(is_condition, sides)):
+        return arguments.a, arguments.b, ()
+    every, catalog = database.list(), Catalog.default()
+    a, b = (",".join(map(str, understood([s], every, catalog))) if is_condition(s) else s for s in sides)
+    return a, b, understood(arguments.where, every, catalog)
 
 
 def text(found: Sequence[Comparison]) -> str:

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
         return Answer({"result": result.document()}, _shown(result))
     if arguments.command == "compare":
         return result_compare.run(arguments, settings, database)
-    results = _filtered(database, arguments)
+    results, why = _filtered(database, arguments)
     if arguments.command == "plot":
         return result_plot.run(arguments, settings, results)
     documents = [result.document() for result in results]
@@ -81,7 +81,9 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
         others = {"source": source.document(), "published": [row._asdict() for row in shown]}
         return Answer({"results": documents, **others}, result_import.beside(results, source, rows, arguments.limit))
     if arguments.command == "list":
-        return Answer({"results": documents, "problems": list(database.problems)}, _listed(results, database.problems))
+        return Answer(
+            {"results": documents, "problems": list(database.problems)}, _listed(results, why, database.problems)
+        )
     if arguments.output:
         _refuse_two_formats(arguments)
         export(results, Path(arguments.output))
@@ -98,16 +100,20 @@ def _refuse_two_formats(arguments: argparse.Namespace) -> None:
         raise UsageError(what, hint="leave out --format: the file's ending says it")
 
 
-def _filtered(database: Database, arguments: argparse.Namespace) -> tuple[Result, ...]:
+def _filtered(database: Database, arguments: argparse.Namespace) -> tuple[tuple[Result, ...], str]:
+    """The results that are meant, and why there are none where there are none."""
+    from cmx.repository import Catalog
+
     filters = {name: getattr(arguments, name) for name in _FILTERS}
     if arguments.framework:
-        filters["framework"] = str(_own_name(arguments.framework))
-    if not arguments.where:
-        return database.list(**filters, limit=arguments.limit)
-    from cmx.results.selection import conditions, matching
+        filters["framework"] = str(_own_name(arguments.framework)).removeprefix("software/")
+    if not arguments.where and not any(filters.values()):
+        results = database.list(limit=arguments.limit)
+        return results, "" if results else "there is no result yet: 'cmx run benchmark' makes one"
+    from cmx.cli.result_filters import found
 
-    found = matching(database.list(**filters), conditions(arguments.where))
-    return found[: arguments.limit or None]
+    results, why = found(database, filters, arguments.where, Catalog.default)
+    return results[: arguments.limit or None], why
 
 
 def _own_name(framework: str) -> Reference:
@@ -117,9 +123,8 @@ def _own_name(framework: str) -> Reference:
     return Catalog.default().canonical(Reference.parse(framework, kind="software"))
 
 
-def _listed(results: Sequence[Result], problems: Sequence[str]) -> str:
-    empty = "no result matches: 'cmx result list' shows all, 'cmx run benchmark' makes one"
-    text = table(LISTING, listing(results), right=(7, 8)) if results else empty
+def _listed(results: Sequence[Result], why: str, problems: Sequence[str]) -> str:
+    text = table(LISTING, listing(results), right=(7, 8)) if results else why
     return "\n".join([text, *(f"broken: {problem}" for problem in problems)])
 
 

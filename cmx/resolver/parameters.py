@@ -149,16 +149,22 @@ def _names(steps: Steps) -> Iterable[str]:
 def read(name: str, value: Any, fragment: Mapping[str, Any]) -> Any:
     """A value as its schema fragment has it; text is read as a number, a boolean or a quantity ("200ms") first.
 
-    Raises UsageError for a value that the fragment refuses.
+    Raises UsageError for a value that the fragment refuses, and for a file that is not there.
     """
-    typed = _typed(value, fragment) if isinstance(value, str) else value
+    given = checked(name, value, fragment)
+    return _path(name, given, fragment.get("format", "")) if isinstance(given, str) else given
+
+
+def checked(name: str, value: Any, fragment: Mapping[str, Any]) -> Any:
+    """The same, where files need not be there."""
+    given = typed(value, fragment) if isinstance(value, str) else value
     rules = {key: fragment[key] for key in _KEYWORDS if key in fragment}
-    problem = validate_value(typed, rules).removesuffix(" or null")  # which is to leave it out, and nobody types it
-    if isinstance(typed, float) and not math.isfinite(typed):
-        problem = f"{typed} is not a number to work with"
+    problem = validate_value(given, rules).removesuffix(" or null")  # which is to leave it out, and nobody types it
+    if isinstance(given, float) and not math.isfinite(given):
+        problem = f"{given} is not a number to work with"
     if problem:
-        raise UsageError(f"{name}: {problem}", hint=_expected(name, typed, fragment))
-    return _path(name, typed, fragment.get("format", "")) if isinstance(typed, str) else typed
+        raise UsageError(f"{name}: {problem}", hint=_expected(name, given, fragment))
+    return given
 
 
 def _path(name: str, text: str, form: str) -> str:
@@ -186,7 +192,8 @@ def _names_a_file(text: str) -> bool:
     return (mimetypes.guess_type(text)[0] or "").startswith(("image/", "audio/", "video/")) or text.startswith(_PATHS)
 
 
-def _typed(text: str, fragment: Mapping[str, Any]) -> Any:
+def typed(text: str, fragment: Mapping[str, Any]) -> Any:
+    """Text as its schema fragment has it: a number in the fragment's unit, or a boolean; else as it stands."""
     types = fragment.get("type", "string")
     types = [types] if isinstance(types, str) else list(types)
     if "enum" in fragment:

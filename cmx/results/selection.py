@@ -92,6 +92,11 @@ def conditions(words: Iterable[str]) -> tuple[Condition, ...]:
     return tuple(Condition.parse(part) for word in words for part in _COMMA.split(word))
 
 
+def is_condition(word: str) -> bool:
+    """Whether a word is conditions, and not ids."""
+    return bool(_CONDITION.match(word))
+
+
 def matching(results: Sequence[Result], wanted: Sequence[Condition]) -> tuple[Result, ...]:
     """The results that meet all conditions.
 
@@ -111,7 +116,7 @@ def select(database: Database, word: str, where: Sequence[Condition] = ()) -> tu
 
     Raises UsageError for an id that is not there, or for conditions that no result meets.
     """
-    if _CONDITION.match(word):
+    if is_condition(word):
         found = matching(database.list(), (*conditions([word]), *where))
     else:
         found = matching([database.get(each.strip()) for each in word.split(",")], where)
