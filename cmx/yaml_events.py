@@ -6,18 +6,21 @@ PyYAML's own way, a tree of nodes and then a constructor, takes half as long aga
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 MAX_DEPTH = 60
-_NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
-_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 _INT = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(
     r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
 )
-# Text that begins otherwise is text: no expression needs to be tried.
-_SPECIAL = frozenset(["", *"~nNtTfF-+.0123456789"])
+# Text that begins otherwise is no number: no expression needs to be tried.
+_NUMERIC = frozenset("-+.0123456789")
 
 
 def construct(text: str) -> Any:
@@ -26,35 +29,47 @@ def construct(text: str) -> Any:
     Raises yaml.YAMLError for what is not YAML, and for anchors, tags, keys that are not text or are there twice, a
     second document, and nesting deeper than MAX_DEPTH.
     """
-    next_event, kinds = _parser()(text).get_event, _kinds()
+    parser, scalar, sequence, sequence_end, mapping, mapping_end = _classes()
+    next_event = parser(text).get_event
+    marked = "&" in text or "!" in text  # else nothing in it can have an anchor or a tag
     top: list[Any] = []
     container: Any = top
     outer: list[Any] = []
     key: str | None = None
     keys: list[str | None] = []
     while (event := next_event()) is not None:
-        kind = kinds.get(event.__class__, _OTHER)
-        if kind == _SCALAR:
-            if event.anchor is not None or event.tag is not None:
+        kind = event.__class__
+        if kind is scalar:
+            if marked and (event.anchor is not None or event.tag is not None):
                 raise _unused(event)
             value = event.value
-            if event.implicit[0] and value[:1] in _SPECIAL:
-                value = _plain(value, event.start_mark)
+            if event.implicit[0]:
+                if value in _WORDS:
+                    value = _WORDS[value]
+                elif value[0] in _NUMERIC:
+                    try:
+                        value = _number(value)
+                    except ValueError:
+                        raise _marked("a number of too many digits", event.start_mark) from None
             if key is None and container.__class__ is dict:
-                key = _key(event, value, container)
+                if value.__class__ is not str or value in container:
+                    raise _no_key(event, value)
+                key = value
                 continue
-        elif kind == _END:
+        elif kind is sequence_end or kind is mapping_end:
             value, container, key = container, outer.pop(), keys.pop()
-        elif kind == _OTHER:
-            _refuse(event, top)
-            continue
-        else:
-            _check_start(event, len(outer), is_key=key is None and container.__class__ is dict)
+        elif kind is sequence or kind is mapping:
+            is_key = key is None and container.__class__ is dict
+            if is_key or marked or len(outer) >= MAX_DEPTH:
+                _check_start(event, len(outer), is_key=is_key)
             keys.append(key)
             outer.append(container)
-            container, key = ([] if kind == _SEQUENCE else {}), None
+            container, key = ([] if kind is sequence else {}), None
             continue
-        if container.__class__ is list:
+        else:
+            _refuse(event, top)
+            continue
+        if key is None:
             container.append(value)
         else:
             container[key] = value
@@ -62,27 +77,14 @@ def construct(text: str) -> Any:
     return top[0] if top else None
 
 
-_SCALAR, _SEQUENCE, _MAPPING, _END, _OTHER = range(5)
-
-
 @cache
-def _kinds() -> dict[type, int]:
+def _classes() -> tuple[Any, ...]:
+    """The parser, and its events."""
     import yaml
 
-    return {
-        yaml.ScalarEvent: _SCALAR,
-        yaml.SequenceStartEvent: _SEQUENCE,
-        yaml.MappingStartEvent: _MAPPING,
-        yaml.SequenceEndEvent: _END,
-        yaml.MappingEndEvent: _END,
-    }
-
-
-@cache
-def _parser() -> Any:
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    sequence = yaml.SequenceStartEvent, yaml.SequenceEndEvent
+    return parser, yaml.ScalarEvent, *sequence, yaml.MappingStartEvent, yaml.MappingEndEvent
 
 
 def _check_start(event: Any, depth: int, *, is_key: bool) -> None:
@@ -95,13 +97,10 @@ def _check_start(event: Any, depth: int, *, is_key: bool) -> None:
         raise _marked(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
 
 
-def _key(event: Any, value: Any, container: dict[str, Any]) -> str:
+def _no_key(event: Any, value: Any) -> Exception:
     if value.__class__ is not str:
-        raise _marked(f"the key {event.value!r} is not text", event.start_mark)
-    if value in container:
-        raise _marked(f"the key {value!r} is there twice", event.start_mark)
-    key: str = value
-    return key
+        return _marked(f"the key {event.value!r} is not text", event.start_mark)
+    return _marked(f"the key {value!r} is there twice", event.start_mark)
 
 
 def _refuse(event: Any, top: list[Any]) -> None:
@@ -127,22 +126,14 @@ def _marked(problem: str, mark: Any) -> Exception:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
-def _plain(value: str, mark: Any) -> Any:
-    """What an unquoted scalar means."""
+@lru_cache(maxsize=1024)
+def _number(value: str) -> int | float | str:
+    """What an unquoted scalar means that may be a number; the same few stand in one file after another."""
     if _INT.match(value):
-        return _integer(value, mark)
+        return int(value, 0) if value[:2] in ("0o", "0x") else int(value)
     if _FLOAT.match(value):
         return float(_FLOAT_NAMES.get(value.lower(), value))
-    if _NULL.match(value):
-        return None
-    return value.lower() == "true" if _BOOL.match(value) else value
+    return value
 
 
 _FLOAT_NAMES = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
-
-
-def _integer(value: str, mark: Any) -> int:
-    try:
-        return int(value, 0) if value[:2] in ("0o", "0x") else int(value)
-    except ValueError:
-        raise _marked("a number of too many digits", mark) from None

@@ -38,8 +38,15 @@ def refusal(text: str) -> ComponentInvalid:
         ("1e3", 1000.0),
         (".5", 0.5),
         ("true", True),
+        ("True", True),
+        ("FALSE", False),
+        ("tRUE", "tRUE"),
+        ("NULL", None),
+        ("nULL", "nULL"),
         ("~", None),
         ("", None),
+        ("'~'", "~"),
+        ("R&D wants more!", "R&D wants more!"),
         ("'1.0'", "1.0"),
     ],
 )
@@ -47,6 +54,21 @@ def test_values_are_read_by_the_rules_of_yaml_1_2(written: str, value: Any) -> N
     found = parse_yaml(f"key: {written}", "x.yaml")["key"]
     assert found == value
     assert type(found) is type(value)
+
+
+def test_what_is_written_otherwise_is_another_value_however_often_it_is_read() -> None:
+    text = "[1, '1', 1.0, true, 01, +1, 0x1, 1.0.0, '', null, 0, -0.0, false, 1]"
+    read = [parse_yaml(f"a: {text}", "x.yaml")["a"] for _ in range(2)]
+    expected = [1, "1", 1.0, True, 1, 1, 1, "1.0.0", "", None, 0, -0.0, False, 1]
+    assert [repr(each) for each in read] == [repr(expected)] * 2
+
+
+def test_a_number_of_too_many_digits_is_refused_each_time_on_its_own_line() -> None:
+    digits = "9" * 5000
+    assert [refusal("\n" * above + f"a: {digits}").message.partition(": ")[0] for above in (0, 4)] == [
+        "x.yaml:1",
+        "x.yaml:5",
+    ]
 
 
 def test_infinity_and_not_a_number_are_read() -> None:
@@ -64,6 +86,10 @@ def test_infinity_and_not_a_number_are_read() -> None:
         ("a: 1\n? [b, c]\n: d\n", "x.yaml:2: the key is not text"),
         ("a: &x [1]\nb: *x\n", "x.yaml:1: anchors and aliases are not used here"),
         ("a: &x 1\n", "x.yaml:1: anchors and aliases are not used here"),
+        ("a: 1\nb: *x\n", "x.yaml:2: anchors and aliases are not used here"),
+        ("a: 1\n&x b: 2\n", "x.yaml:2: anchors and aliases are not used here"),
+        ("a: 1\nb: !!map {}\n", "x.yaml:2: tags such as !!str are not used here"),
+        ("a: 1\nb: ! 2\n", "x.yaml:2: tags such as !!str are not used here"),
         ("a: 1\nb: !!timestamp 2020-01-01\n", "x.yaml:2: tags such as !!str are not used here"),
         ("a: !!python/object/apply:os.system [ls]\n", "x.yaml:1: tags such as !!str are not used here"),
         ("a: " + "9" * 5000, "x.yaml:1: a number of too many digits"),
