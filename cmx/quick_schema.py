@@ -2,16 +2,21 @@
 
 jsonschema finds words for what is wrong; for a document that is right, which nearly all are, this takes a twentieth
 of its time and none of its import. What is not understood here is refused when the schema is compiled, never guessed.
+
+A schema is compiled for each class of values that it allows, so that a check never asks what it has before it: most
+keywords speak of one class alone, and of a ``oneOf`` perhaps one alternative is left.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import RLock
+from types import NoneType
 from typing import Any
 
-Check = Callable[[Any], bool]
+Check = Callable[[Any], Any]
+"""What it answers is true where the value is right; which classes the value may have, the check's maker knows."""
 Schema = Mapping[str, Any] | bool
 Load = Callable[[str], Mapping[str, Any]]
 
@@ -21,6 +26,18 @@ class Unsupported(Exception):
 
 
 _IGNORED = frozenset({"$schema", "$id", "$defs", "title", "description", "default", "examples", "then", "else", "unit"})
+_MEMBERS = frozenset({"properties", "additionalProperties", "unevaluatedProperties"})
+_ELSEWHERE = _IGNORED | _MEMBERS
+_CLASSES: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "null": (NoneType,),
+    "number": (int, float),
+    "integer": (int, float),
+}
+_ALL_CLASSES = (dict, list, str, bool, NoneType, int, float)
 
 
 class Compiler:
@@ -28,21 +45,27 @@ class Compiler:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._compiled: dict[tuple[str, str], Check] = {}
+        self._compiled: dict[tuple[str, str, type | None], Check] = {}
         self._compiling = RLock()
 
     def named(self, name: str, pointer: str = "") -> Check:
         """The check of a schema, or of what ``pointer`` ("/$defs/path") leads to in it. Raises Unsupported."""
+        return self._named(name, pointer, None)
+
+    def _named(self, name: str, pointer: str, kind: type | None) -> Check:
+        """The check of a value of any class, or of one that is known to be of a class."""
+        place = name, pointer, kind
         with self._compiling:  # or another thread would call what is still to be replaced
-            if (name, pointer) not in self._compiled:
+            if place not in self._compiled:
                 # A schema that refers to itself finds this, which asks for the finished check when it is called.
-                self._compiled[name, pointer] = lambda value: self._compiled[name, pointer](value)
+                self._compiled[place] = lambda value: self._compiled[place](value)
                 try:
-                    self._compiled[name, pointer] = self._schema(self._fragment(name, pointer), name)
+                    fragment = self._fragment(name, pointer)
+                    self._compiled[place] = self._of(fragment, name, kind) if kind else self._any(fragment, name)
                 except BaseException:
-                    del self._compiled[name, pointer]  # or the next caller would find what asks itself for ever
+                    del self._compiled[place]  # or the next caller would find what asks itself for ever
                     raise
-            return self._compiled[name, pointer]
+            return self._compiled[place]
 
     def _fragment(self, name: str, pointer: str) -> Schema:
         found: Any = self._load(name)
@@ -51,56 +74,62 @@ class Compiler:
         fragment: Schema = found
         return fragment
 
-    def _schema(self, schema: Schema, home: str) -> Check:
-        if isinstance(schema, bool):
-            return lambda _, answer=schema: answer  # type: ignore[misc]
-        checks = [self._keyword(key, value, schema, home) for key, value in schema.items() if key not in _IGNORED]
-        return _all_of([check for check in checks if check is not None])
+    def _any(self, schema: Schema, home: str) -> Check:
+        """The check of a value of any class."""
+        if isinstance(schema, Mapping) and schema.keys() - _IGNORED == {"$ref"}:
+            return self._named(*_target(schema["$ref"], home), None)
+        classes = _ALL_CLASSES if isinstance(schema, bool) else _classes(schema)
+        return _by_class({kind: self._of(schema, home, kind) for kind in classes})
 
-    def _keyword(self, key: str, value: Any, schema: Mapping[str, Any], home: str) -> Check | None:
+    def _of(self, schema: Schema, home: str, kind: type) -> Check:
+        """The check of a value that is known to be of a class."""
+        if isinstance(schema, bool):
+            return _always if schema else _never
+        return _all_of(self._checks(schema, home, kind)) if kind in _classes(schema) else _never
+
+    def _checks(self, schema: Mapping[str, Any], home: str, kind: type) -> list[Check]:
+        checks = [self._keyword(key, schema, home, kind) for key in schema if key not in _ELSEWHERE]
+        if kind is dict and not _MEMBERS.isdisjoint(schema):
+            checks.append(self._members(schema, home))
+        return checks
+
+    def _keyword(self, key: str, schema: Mapping[str, Any], home: str, kind: type) -> Check:
+        value = schema[key]
         if key in _SIMPLE:
-            return _SIMPLE[key](value)
+            classes, make = _SIMPLE[key]
+            return make(value) if kind in classes else _always
+        if key in _VALUES:
+            return _VALUES[key](value, kind)
         if key in _COMBINING:
-            return _COMBINING[key]([self._schema(each, home) for each in value])
+            return _COMBINING[key]([self._of(each, home, kind) for each in value])
         if key == "$ref":
-            return self.named(*_target(value, home))
+            return self._named(*_target(value, home), kind)
         if key == "not":
-            inner = self._schema(value, home)
-            return lambda each: not inner(each)
+            return _not(self._of(value, home, kind))
         if key == "if":
-            return self._condition(schema, home)
-        if key in ("properties", "additionalProperties", "unevaluatedProperties"):
-            return self._properties(key, schema, home)
+            return _if(*(self._of(schema.get(part, True), home, kind) for part in ("if", "then", "else")))
         if key == "propertyNames":
-            names = self._schema(value, home)
-            return lambda each: not isinstance(each, dict) or all(map(names, each))
+            return _each(self._of(value, home, str)) if kind is dict else _always
         if key in ("items", "prefixItems"):
-            return self._items(key, schema, home)
+            return self._items(key, schema, home) if kind is list else _always
         raise Unsupported(key)
 
-    def _condition(self, schema: Mapping[str, Any], home: str) -> Check:
-        asked, then, otherwise = (self._schema(schema.get(key, True), home) for key in ("if", "then", "else"))
-        return lambda each: then(each) if asked(each) else otherwise(each)
-
     def _items(self, key: str, schema: Mapping[str, Any], home: str) -> Check:
-        first = [self._schema(each, home) for each in schema.get("prefixItems", ())]
+        first = [self._any(each, home) for each in schema.get("prefixItems", ())]
         if key == "prefixItems":
-            return lambda each: not isinstance(each, list) or all(c(v) for c, v in zip(first, each, strict=False))
-        rest, begin = self._schema(schema["items"], home), len(first)
-        return lambda each: not isinstance(each, list) or all(map(rest, each[begin:]))
+            return lambda each: all(check(value) for check, value in zip(first, each, strict=False))
+        rest, begin = _each(self._any(schema["items"], home)), len(first)
+        return (lambda each: rest(each[begin:])) if begin else rest
 
-    def _properties(self, key: str, schema: Mapping[str, Any], home: str) -> Check | None:
-        if key == "properties":
-            return _each_known({name: self._schema(each, home) for name, each in schema["properties"].items()})
-        names = frozenset(schema.get("properties", ()))
-        if key == "unevaluatedProperties":
+    def _members(self, schema: Mapping[str, Any], home: str) -> Check:
+        known = {name: self._any(each, home) for name, each in schema.get("properties", {}).items()}
+        others = schema.get("additionalProperties", True)
+        if "unevaluatedProperties" in schema:
             if "additionalProperties" in schema:
-                raise Unsupported(key)
-            names = frozenset(self._evaluated(schema, home))
-        if schema[key] is False:
-            return lambda each: not isinstance(each, dict) or names.issuperset(each)
-        other = self._schema(schema[key], home)
-        return lambda each: not isinstance(each, dict) or all(other(v) for k, v in each.items() if k not in names)
+                raise Unsupported("unevaluatedProperties")
+            known = dict.fromkeys(self._evaluated(schema, home), _always) | known
+            others = schema["unevaluatedProperties"]
+        return _each_member(known, self._any(others, home))
 
     def _evaluated(self, schema: Mapping[str, Any], home: str) -> Iterable[str]:
         """The properties that a schema and what it refers to name, where they do not depend on the value."""
@@ -134,21 +163,57 @@ def _target(reference: str, home: str) -> tuple[str, str]:
     return file.removesuffix(".json") or home, pointer
 
 
-def _each_known(known: Mapping[str, Check]) -> Check:
-    get = known.get
+def _classes(schema: Mapping[str, Any]) -> Sequence[type]:
+    types = schema.get("type", "")
+    if isinstance(types, str):
+        return _CLASSES[types] if types else _ALL_CLASSES
+    return [kind for name in types for kind in _CLASSES[name]]
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+def _never(_: Any) -> bool:
+    return False
+
+
+def _by_class(checks: Mapping[type, Check]) -> Check:
+    if len(checks) == len(_ALL_CLASSES) and all(check is _always for check in checks.values()):
+        return _always
+    checks = {kind: check for kind, check in checks.items() if check is not _never}
+    if len(checks) == 1:
+        [(only, check)] = checks.items()
+        if check is _always:
+            return lambda value: value.__class__ is only
+        return lambda value: value.__class__ is only and check(value)
+    get: Callable[[type, Check], Check] = checks.get
+    return lambda value: get(value.__class__, _never)(value)
+
+
+def _each_member(known: Mapping[str, Check], other: Check) -> Check:
+    """Each value of an object, by its name."""
+    get, always = known.get, _always
 
     def check(value: Any) -> bool:
-        if isinstance(value, dict):
-            for key, each in value.items():
-                known_check = get(key)
-                if known_check is not None and not known_check(each):
-                    return False
+        for key, each in value.items():
+            holds = get(key, other)
+            if holds is not always and not holds(each):
+                return False
         return True
 
     return check
 
 
+def _each(check: Check) -> Check:
+    """Each element of a list, or each name in an object."""
+    return _always if check is _always else lambda value: all(map(check, value))
+
+
 def _all_of(checks: list[Check]) -> Check:
+    checks = [check for check in checks if check is not _always]
+    if not checks or _never in checks:
+        return _never if checks else _always
     if len(checks) == 1:
         return checks[0]
     if len(checks) == 2:
@@ -164,79 +229,80 @@ def _all_of(checks: list[Check]) -> Check:
     return check
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Equal as JSON is: 1 is 1.0, and not true."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list | dict) or isinstance(other, list | dict):
-        raise Unsupported("const or enum of lists and objects")
-    return bool(one == other)
-
-
-def _scalars(values: Iterable[Any]) -> list[Any]:
-    found = list(values)
-    if any(isinstance(each, list | dict) for each in found):
-        raise Unsupported("const or enum of lists and objects")
-    return found
-
-
-def _enum(values: list[Any]) -> Check:
-    allowed = _scalars(values)
-    if all(isinstance(each, str) for each in allowed):
-        names = frozenset(allowed)
-        return lambda value: isinstance(value, str) and value in names
-    return lambda value: not isinstance(value, list | dict) and any(_same(value, each) for each in allowed)
-
-
-_TYPES: Mapping[str, Check] = {
-    "string": lambda value: isinstance(value, str),
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "integer": lambda value: (
-        (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
-    ),
-}
-
-
-def _type(value: str | list[str]) -> Check:
-    return _TYPES[value] if isinstance(value, str) else _any_of([_TYPES[each] for each in value])
-
-
 def _any_of(checks: list[Check]) -> Check:
+    checks = [check for check in checks if check is not _never]
+    if len(checks) < 2 or _always in checks:
+        return checks[0] if len(checks) == 1 else _always if checks else _never
     return lambda value: any(check(value) for check in checks)
 
 
 def _one_of(checks: list[Check]) -> Check:
-    return lambda value: sum(check(value) for check in checks) == 1
+    checks = [check for check in checks if check is not _never]
+    if len(checks) < 2:
+        return checks[0] if checks else _never
+
+    def check(value: Any) -> bool:
+        met = False
+        for each in checks:
+            if each(value):
+                if met:
+                    return False
+                met = True
+        return met
+
+    return check
+
+
+def _not(check: Check) -> Check:
+    if check in (_always, _never):
+        return _never if check is _always else _always
+    return lambda value: not check(value)
+
+
+def _if(asked: Check, then: Check, otherwise: Check) -> Check:
+    if asked in (_always, _never):
+        return then if asked is _always else otherwise
+    if otherwise is _always:
+        return lambda value: not asked(value) or then(value)
+    return lambda value: then(value) if asked(value) else otherwise(value)
+
+
+def _type(value: str | list[str], kind: type) -> Check:
+    """What is left to ask of a value of one of the type's classes."""
+    names = [value] if isinstance(value, str) else value
+    return float.is_integer if kind is float and "number" not in names else _always
+
+
+def _enum(values: list[Any], kind: type) -> Check:
+    """Equal as JSON is: 1 is 1.0, and not true."""
+    if any(isinstance(each, list | dict) for each in values):
+        raise Unsupported("const or enum of lists and objects")
+    alike = (int, float) if kind in (int, float) else (kind,)
+    allowed = frozenset(each for each in values if each.__class__ in alike)
+    return allowed.__contains__ if allowed else _never
 
 
 def _pattern(value: str) -> Check:
-    search = re.compile(value).search
-    return lambda each: not isinstance(each, str) or search(each) is not None
+    return re.compile(value).search
 
 
 def _required(names: list[str]) -> Check:
+    if len(names) == 1:
+        [only] = names
+        return lambda each: only in each
     wanted = frozenset(names)
-    return lambda each: not isinstance(each, dict) or wanted <= each.keys()
+    return lambda each: wanted <= each.keys()
 
 
 def _unique(value: bool) -> Check:
-    def check(each: Any) -> bool:
-        if not value or not isinstance(each, list):
-            return True
-        # What is no text is left to jsonschema: equality of numbers, truth values and lists has rules of its own.
-        return all(isinstance(item, str) for item in each) and len(set(each)) == len(each)
-
-    return check
+    # What is no text is left to jsonschema: equality of numbers, truth values and lists has rules of its own.
+    return (lambda each: {*map(type, each)} <= {str} and len({*each}) == len(each)) if value else _always
 
 
 def _format(name: str) -> Check:
     if name != "regex":
         raise Unsupported(f"format {name}")
-    return lambda each: not isinstance(each, str) or _compiles(each)
+    return _compiles
 
 
 def _compiles(text: str) -> bool:
@@ -247,34 +313,35 @@ def _compiles(text: str) -> bool:
     return True
 
 
-def _sized(kind: type[Sized], *, least: bool) -> Callable[[int], Check]:
-    if least:
-        return lambda limit: lambda each: not isinstance(each, kind) or len(each) >= limit
-    return lambda limit: lambda each: not isinstance(each, kind) or len(each) <= limit
+def _at_least(limit: int) -> Check:
+    return lambda each: len(each) >= limit
 
 
-def _bound(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Check]:
-    number = _TYPES["number"]
-    return lambda limit: lambda each: not number(each) or holds(each, limit)
+def _at_most(limit: int) -> Check:
+    return lambda each: len(each) <= limit
 
 
-_SIMPLE: Mapping[str, Callable[[Any], Check]] = {
+_NUMBERS = (int, float)
+# Keywords that speak of values of some classes, and say nothing of any other.
+_SIMPLE: Mapping[str, tuple[tuple[type, ...], Callable[[Any], Check]]] = {
+    "pattern": ((str,), _pattern),
+    "format": ((str,), _format),
+    "minLength": ((str,), _at_least),
+    "maxLength": ((str,), _at_most),
+    "required": ((dict,), _required),
+    "minProperties": ((dict,), _at_least),
+    "maxProperties": ((dict,), _at_most),
+    "uniqueItems": ((list,), _unique),
+    "minItems": ((list,), _at_least),
+    "maxItems": ((list,), _at_most),
+    "minimum": (_NUMBERS, lambda limit: lambda each: each >= limit),
+    "maximum": (_NUMBERS, lambda limit: lambda each: each <= limit),
+    "exclusiveMinimum": (_NUMBERS, lambda limit: lambda each: each > limit),
+    "exclusiveMaximum": (_NUMBERS, lambda limit: lambda each: each < limit),
+}
+_VALUES: Mapping[str, Callable[[Any, type], Check]] = {
     "type": _type,
-    "const": lambda value: _enum([value]),
     "enum": _enum,
-    "pattern": _pattern,
-    "format": _format,
-    "required": _required,
-    "uniqueItems": _unique,
-    "minLength": _sized(str, least=True),
-    "maxLength": _sized(str, least=False),
-    "minItems": _sized(list, least=True),
-    "maxItems": _sized(list, least=False),
-    "minProperties": _sized(dict, least=True),
-    "maxProperties": _sized(dict, least=False),
-    "minimum": _bound(lambda one, other: bool(one >= other)),
-    "maximum": _bound(lambda one, other: bool(one <= other)),
-    "exclusiveMinimum": _bound(lambda one, other: bool(one > other)),
-    "exclusiveMaximum": _bound(lambda one, other: bool(one < other)),
+    "const": lambda value, kind: _enum([value], kind),
 }
 _COMBINING: Mapping[str, Callable[[list[Check]], Check]] = {"allOf": _all_of, "anyOf": _any_of, "oneOf": _one_of}

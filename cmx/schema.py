@@ -115,7 +115,7 @@ def validate(document: Any, name: str, *, source: Path | str, text: str = "") ->
 def _surely_meets(document: Any, name: str) -> bool:
     """Whether a document meets a schema; False where it does not, or where jsonschema must be asked."""
     try:
-        return _compiler().named(name)(document)
+        return bool(_compiler().named(name)(document))
     except Unsupported:
         return False
 
