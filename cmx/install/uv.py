@@ -32,9 +32,15 @@ class Refused(ResolutionError):
     The message is the installer's own sentence, so that whoever chose the requirements can choose others.
     """
 
-    def __init__(self, sentence: str, requirements: Sequence[str]) -> None:
+    def __init__(self, sentence: str, requirements: Sequence[str], *, offline: bool = False) -> None:
         self.requirements = tuple(requirements)
-        super().__init__(sentence, hint="ask for other versions: " + ", ".join(self.requirements))
+        wanted = ", ".join(self.requirements)
+        if offline:  # of an index only what was read before is known, so that no version can be blamed
+            known = sentence.partition(", we can conclude")[0].removeprefix("Because ")
+            sentence = f"cannot be had without the network: {wanted} (of what was fetched before: {known})"
+            super().__init__(sentence, hint="run it once without --offline, which forbids asking a package index")
+        else:
+            super().__init__(sentence, hint=f"ask for other versions: {wanted}")
 
 
 @dataclass
@@ -72,7 +78,8 @@ class Uv:
         command = [find_uv(), *arguments, *where, "--color", "never"]
         status, output, complaints = self._execute(command, text, environ)
         if status != 0:
-            raise explain(complaints, doing=doing, wanted=wanted, folder=self.settings.home)
+            unasked = self.offline and not self.wheels
+            raise explain(complaints, doing=doing, wanted=wanted, folder=self.settings.home, offline=unasked)
         return output
 
     def _environment(self) -> dict[str, str]:
@@ -184,8 +191,10 @@ _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _FRAME = re.compile(r"^[\s×╰├─▶│]*(?:error:|cause:)?\s*")
 
 
-def explain(complaints: Sequence[str], *, doing: str, wanted: Sequence[str], folder: Path) -> CmxError:
-    """The error that uv's last words amount to."""
+def explain(
+    complaints: Sequence[str], *, doing: str, wanted: Sequence[str], folder: Path, offline: bool = False
+) -> CmxError:
+    """The error that uv's last words amount to; ``offline`` says that no index was asked."""
     lines = [_FRAME.sub("", line) for line in complaints]
     text = "\n".join(lines)
     if match := _HASHES.search(text + "\n"):
@@ -200,7 +209,7 @@ def explain(complaints: Sequence[str], *, doing: str, wanted: Sequence[str], fol
     if _NETWORK.search(text):
         return _unavailable(doing, wanted, f"no package index answered: {_sentence(lines)}", "check the network")
     if "No solution found" in text:
-        return Refused(_reason(text), wanted)
+        return Refused(_reason(text), wanted, offline=offline)
     if "No interpreter found" in text:
         return _unavailable(doing, wanted, _sentence(lines), "install that Python")
     return StoreError(f"{doing}: uv failed: {_sentence(lines)}", hint="run again; cmx store verify --repair may help")

@@ -162,6 +162,20 @@ def test_what_cannot_be_installed_together_is_refused_with_the_reason(
     assert caught.value.exit_code == 4
 
 
+def test_offline_no_version_is_blamed_that_an_index_may_have(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings
+) -> None:
+    make_wheel(tmp_path / "w", "thing", "2.0")
+    configure_pip(monkeypatch, find_links=tmp_path / "w", index_url="http://127.0.0.1:9/simple")
+    with pytest.raises(Refused) as caught:
+        lock_packages(["thing<2"], python=sys.executable, settings=settings, offline=True)
+    assert caught.value.message == (
+        "cannot be had without the network: thing<2 "
+        "(of what was fetched before: only thing==2.0 is available and you require thing<2)"
+    )
+    assert caught.value.hint == "run it once without --offline, which forbids asking a package index"
+
+
 def test_without_a_network_it_says_what_cannot_be_had(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     configure_pip(monkeypatch, index_url="http://127.0.0.1:9/simple", retries=0)
     with pytest.raises(Unavailable, match=r"choosing packages \(thing>=1\): no package index answered") as caught:
