@@ -16,6 +16,7 @@ from cmx.repository.catalog import Catalog, near
 from cmx.repository.operator_rules import step_faults
 from cmx.repository.query import Query
 from cmx.repository.repository import REPOSITORY_FILE, Repository
+from cmx.repository.source_rules import source_faults
 from cmx.schema import validate_value
 from cmx.worker_interface import every_name, offers
 
@@ -59,6 +60,7 @@ def _faults(component: Component, catalog: Catalog) -> Iterator[Fault]:
     yield from _uid(component, catalog)
     yield from _references(component, catalog)
     yield from _files(component)
+    yield from _sources(component)
     try:
         own = list(component.files())
     except CmxError as error:
@@ -129,6 +131,18 @@ def _named_files(component: Component) -> Iterator[str]:
                 yield str(variant.source["file"])
             if variant.conversion and not variant.conversion.recipe:
                 yield variant.conversion.entry.partition(":")[0]
+
+
+def _sources(component: Component) -> Iterator[Fault]:
+    """What an installer needs to fetch a source is said."""
+    found: dict[str, Mapping[str, Any]] = {}
+    if isinstance(component, Dataset):
+        found = {"source": component.source}
+    if isinstance(component, Model):
+        found = {f"variants.{key}.source": each.source for key, each in component.variants.items() if each.source}
+    for place, source in found.items():
+        for key, message, hint in source_faults(source):
+            yield _fault(component, f"{place}{key}: {message}", hint)
 
 
 def _references(component: Component, catalog: Catalog) -> Iterator[Fault]:

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from component_files import action, dataset, model, package, put, put_all, uid, workflow
 
-from cmx.errors import UsageError
+from cmx.errors import ComponentInvalid, UsageError
+from cmx.install import fetch
 from cmx.reference import COMPONENT_KINDS
 from cmx.repository import Catalog, Repository
 from cmx.repository.conformance import check
 from cmx.repository.templates import create, new_uid
+from cmx.schema import parse_yaml
 from cmx.settings import Settings, builtin_repository
+from cmx.store import Store
 
 ACTION = "def act(context, *, threads: int = 1): ...\n"
 THREADS = "parameters: {threads: {type: integer, default: 1, description: Threads}}\n"
@@ -48,6 +51,48 @@ def test_a_component_that_does_not_load_is_a_fault_beside_the_others(settings: S
     assert [(fault.message, fault.hint) for fault in found] == [
         (f"{tmp_path}/bad/component.yaml:2: kind: unknown kind 'modle'", "did you mean 'model'?")
     ]
+
+
+HASH = f"sha256: {'a' * 64}"
+MEMBERLESS = {
+    "pypi": f"{{pypi: thing==1.0, {HASH}}}",
+    "sdist": f"{{sdist: thing==1.0, {HASH}}}",
+    "npm": f"{{npm: thing@1.0.0, {HASH}}}",
+    "apt": f"{{apt: thing=1.0, {HASH}}}",
+    "git": f"{{git: 'https://host.test/thing', commit: {'a' * 40}}}",
+}
+
+
+@pytest.mark.parametrize("kind", MEMBERLESS)
+def test_a_package_says_which_of_its_files_as_its_installer_demands(
+    settings: Settings, tmp_path: Path, kind: str
+) -> None:
+    put(tmp_path, "net", model("net", f"{{onnx: {{source: {MEMBERLESS[kind]}}}}}"))
+    [said] = faults(settings, tmp_path)
+    assert said.startswith("net/component.yaml: variants.onnx.source: ")
+    assert said.endswith(" holds many files, and nothing says which")
+    source = parse_yaml(f"source: {MEMBERLESS[kind]}", "source")["source"]
+    with pytest.raises(ComponentInvalid, match="give either member") as caught:
+        fetch(source, store=Store(settings), folder=tmp_path / "net", offline=True)
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (f"{{pypi: a==1, {HASH}, member: x, members: y}}", "source: both member and members"),
+        (f"{{url: 'https://host.test/a.zip', {HASH}, member: x, members: y}}", "source: both member and members"),
+        (f"{{pypi: a==1, {HASH}, members: x/*, member-{HASH}}}", "source.member-sha256: is of a single file"),
+        (f"{{parts: [{{file: x}}, {{pypi: a==1, {HASH}}}]}}", "source.parts.1: a==1 holds many files"),
+        (f"{{parts: [{{pypi: a==1, {HASH}, members: x/*, as: y}}]}}", "source.parts.0.as: names a single file"),
+    ],
+)
+def test_what_a_source_says_of_members_fits_together(
+    settings: Settings, tmp_path: Path, source: str, said: str
+) -> None:
+    put(tmp_path, "words", dataset("words").replace("{file: files}", source))
+    [found] = faults(settings, tmp_path)
+    assert found.startswith(f"words/component.yaml: {said}")
 
 
 def test_one_component_may_be_checked_alone(settings: Settings, tmp_path: Path) -> None:
