@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from cmx.worker.context import Context
 from cmx.worker.loadgen import Report, Settings, open_engine, seeds
@@ -52,15 +52,16 @@ def describe_predictor(context: Context, predictor: Predictor) -> dict[str, Any]
 class Samples:
     """The samples of a task, ready for the model.
 
-    Each is prepared once and kept: loading is not timed, and what LoadGen unloads it may load again. Without a
-    ``performance_count`` as many are kept at once as are about a GiB, by the size of the first. Raises ActionError for
-    more than there are.
+    Each is prepared once and kept: loading is not timed, and what LoadGen unloads it may load again. Where answering is
+    not ``timed`` either, samples are prepared while those before them are answered. Without a ``performance_count`` as
+    many are kept at once as are about a GiB, by the size of the first. Raises ActionError for more than there are.
     """
 
-    def __init__(self, task: Task, performance_count: Optional[int] = None) -> None:
+    def __init__(self, task: Task, performance_count: Optional[int] = None, *, timed: bool = True) -> None:
         self.total = len(task)
-        self.feeds: dict[int, Feeds] = {}
+        self.feeds = _Prepared()
         self._task = task
+        self._timed = timed
         if performance_count and performance_count > self.total:
             raise ActionError(
                 f"performance-sample-count is {performance_count}, and the dataset has {self.total} samples",
@@ -71,16 +72,34 @@ class Samples:
     def load(self, indices: Sequence[int]) -> None:
         missing = [index for index in indices if index not in self.feeds]
         # Several at once: unpacking and scaling pictures are most of the work, and let go of Python's lock.
-        with ThreadPoolExecutor(max(1, min(_AT_ONCE, processors(), len(missing)))) as threads:
-            self.feeds.update(zip(missing, threads.map(self._task.sample, missing)))
+        threads = ThreadPoolExecutor(max(1, min(_AT_ONCE, processors(), len(missing))))
+        self.feeds.coming.update((index, threads.submit(self._task.sample, index)) for index in missing)
+        try:
+            for index in missing if self._timed else ():
+                self.feeds[index]
+        finally:
+            threads.shutdown(wait=self._timed, cancel_futures=self._timed)
 
     def unload(self, indices: Sequence[int]) -> None:
         for index in indices:
             self.feeds.pop(index, None)
+            if index in self.feeds.coming:
+                self.feeds.coming.pop(index).cancel()
 
     def _fitting(self) -> int:
         self.load([0])
         return max(1, MOST_BYTES // sum(array.nbytes for array in self.feeds[0].values()))
+
+
+class _Prepared(Dict[int, Feeds]):
+    """Samples by their number; one that is ``coming`` is waited for."""
+
+    def __init__(self) -> None:
+        self.coming: Dict[int, Future[Feeds]] = {}
+
+    def __missing__(self, index: int) -> Feeds:
+        self[index] = feeds = self.coming[index].result()
+        return feeds
 
 
 class Sut:
@@ -248,7 +267,7 @@ def measure_accuracy(
     Raises ValueError for a metric that the task has not.
     """
     task.check_metric(metric)
-    samples = Samples(task)
+    samples = Samples(task, timed=False)
     sut = Sut(predictor, task, samples, batch_size, answering=True)
     settings = Settings(scenario="offline", mode="accuracy", **seeds(context.seed))
     report = open_engine(engine)(sut, samples, settings, context.output, context.progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -51,6 +52,43 @@ def test_no_more_samples_are_kept_than_there_is_room_for(
 ) -> None:
     monkeypatch.setattr(inference, "MOST_BYTES", room)
     assert Samples(numbers).performance_count == count
+
+
+class Slow(Numbers):
+    """Prepares a sample once it is let, and none of number 3."""
+
+    def __init__(self, context: Context, inputs: Sequence[str]) -> None:
+        super().__init__(context, inputs)
+        self.let = threading.Event()
+
+    def sample(self, index: int) -> Feeds:
+        self.let.wait(0 if index == 0 else 30)
+        if index == 3:
+            raise ValueError("number 3 is no picture")
+        return super().sample(index)
+
+
+def test_samples_are_prepared_while_others_are_answered_where_nothing_is_timed(numbers: Numbers) -> None:
+    slow = Slow(numbers.context, numbers.inputs)
+    samples = Samples(slow, timed=False)
+    samples.load(range(4))
+    assert 2 not in samples.feeds
+    slow.let.set()
+    assert samples.feeds[2]["a"].tolist() == numbers.sample(2)["a"].tolist()
+    with pytest.raises(ValueError, match="number 3"):
+        samples.feeds[3]
+    samples.unload(range(4))
+    assert not samples.feeds and not samples.feeds.coming
+
+
+def test_samples_are_all_ready_before_something_is_timed(numbers: Numbers) -> None:
+    slow = Slow(numbers.context, numbers.inputs)
+    slow.let.set()
+    samples = Samples(slow)
+    samples.load([0, 1, 2])
+    assert sorted(samples.feeds) == [0, 1, 2]
+    with pytest.raises(ValueError, match="number 3"):
+        samples.load([3, 4])
 
 
 def test_several_inputs_become_one_batch_in_memory_that_is_used_again(numbers: Numbers) -> None:
