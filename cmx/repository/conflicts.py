@@ -53,7 +53,7 @@ def _hidden(rows: Iterable[tuple[Any, ...]], states: Sequence[State]) -> list[tu
     owners: dict[str, tuple[str, str]] = {}
     hidden = []
     for number, home, path, kind, name, version, uid in sorted(rows, key=lambda r: (order[r[1]][0], r[2].split("/"))):
-        file, key = str(order[home][1].file(path)), f"{kind}/{name}"
+        file, key = order[home][1].file(path), f"{kind}/{name}"
         first, owner = used.get((kind, name, version)), owners.get(uid)
         if first:
             why = f"{file}: {key}=={version} is hidden by {first}", "raise its version, or rename one of the two"

@@ -28,9 +28,12 @@ _ELSEWHERE = ("locked", "readonly", "read-only", "unable to open", "disk", "busy
 
 
 class Entry(NamedTuple):
-    """What the index knows of one component.yaml; ``error`` is set, and the rest empty, where it is broken."""
+    """What the index knows of one component.yaml, of which ``place`` is the path.
 
-    file: Path
+    ``error`` is set, and the rest empty, where it is broken.
+    """
+
+    place: str
     repository: str
     kind: str = ""
     name: str = ""
@@ -41,6 +44,11 @@ class Entry(NamedTuple):
     error: str = ""
     hint: str = ""
     number: int = 0
+
+    @property
+    def file(self) -> Path:
+        """The component.yaml: a Path only where one is asked for, as a list of thousands does not."""
+        return Path(self.place)
 
     @property
     def key(self) -> str:
@@ -93,7 +101,7 @@ class Index:
     def is_current(self, entry: Entry) -> bool:
         """Whether a component's own file is still the one that was read."""
         known = self._ask(lambda c: c.execute("select stamp from component where id = ?", [entry.number]).fetchone())
-        return bool(known) and known[0] == stamp_of(entry.file)
+        return bool(known) and known[0] == stamp_of(entry.place)
 
     def look_again(self, name: str) -> None:
         """Go through the folders of a repository, whatever its revision says."""
@@ -111,8 +119,8 @@ class Index:
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         number, home, path, kind, name, version, uid, tags, description, error, hint = row
         repository = next(s.repository for s in self._states if s.number == home)
-        file, split = repository.file(path), tuple(tags.split())
-        return Entry(file, repository.name, kind, name, version, uid, split, description, error, hint, number)
+        place, split = repository.file(path), tuple(tags.split())
+        return Entry(place, repository.name, kind, name, version, uid, split, description, error, hint, number)
 
     def _count(self, connection: sqlite3.Connection, repository: Repository) -> tuple[int, int]:
         number = next(s.number for s in self._states if s.repository is repository)

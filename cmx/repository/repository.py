@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from os import sep
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,9 +50,9 @@ class Repository(NamedTuple):  # not a dataclass: see Settings
         """Every component.yaml, in a stable order; symbolic links to folders are not followed."""
         return files(self.root, self.folders)
 
-    def file(self, path: str) -> Path:
-        """The component.yaml of a component's folder, relative to the root."""
-        return self.root / path / COMPONENT_FILE
+    def file(self, path: str) -> str:
+        """The path of the component.yaml of a component's folder, which is relative to the root."""
+        return f"{self.root}{sep}{path}{sep}{COMPONENT_FILE}" if path else f"{self.root}{sep}{COMPONENT_FILE}"
 
 
 def _read(file: Path) -> dict[str, Any]:

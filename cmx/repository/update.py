@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cmx.reference import COMPONENT_FILE
 from cmx.repository.listing import listing, rules, settle
 from cmx.repository.repository import Repository
 from cmx.repository.tables import has_words
@@ -122,8 +121,7 @@ def _read(connection: sqlite3.Connection, known: State, changed: list[str]) -> N
     from cmx.repository.reading import read_all  # now: a command that finds nothing changed needs none of it
 
     settle(stamp for _, stamp in places)
-    root = str(known.repository.root)
-    rows = zip(places, read_all([f"{root}/{path}/{COMPONENT_FILE}" for path, _ in places]), strict=True)
+    rows = zip(places, read_all([known.repository.file(path) for path, _ in places]), strict=True)
     searchable = has_words(connection)
     while batch := list(islice(rows, _BATCH)):
         connection.execute("begin immediate")
