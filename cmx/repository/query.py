@@ -54,8 +54,13 @@ def _by_words(connection: sqlite3.Connection, query: Query, repositories: Sequen
     # A word that is nearly everywhere is quicker looked for in the few rows that have the others.
     rare = tuple(part for part in parts if part not in common)
     rows = _found(connection, query._replace(words=rare), repositories, True)
-    patterns = [re.compile(rf"(?<![^\W_]){re.escape(_folded(part))}") for part in common]
+    patterns = [_beginning(_folded(part)) for part in common]
     return [row for row in rows if all(p.search(_folded(" ".join((row[3], row[4], row[7], row[8])))) for p in patterns)]
+
+
+def _beginning(part: str) -> re.Pattern[str]:
+    """Finds what begins a word. It looks back last: an expression that begins with letters is looked for as text."""
+    return re.compile(rf"{re.escape(part)}(?<![^\W_]{re.escape(part)})")
 
 
 def _is_common(connection: sqlite3.Connection, part: str) -> bool:

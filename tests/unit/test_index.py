@@ -120,6 +120,10 @@ def test_words_that_are_nearly_everywhere_are_looked_for_in_what_has_the_others(
     assert names(found, words=("The", "dataset")) == ["films", "odd", "photos"]
     assert names(found, words=("thea", "datasets", "ödd")) == ["odd"]
     assert names(found, words=("dataset", "odd", "model")) == []
+    put(zoo, "datasets/air", dataset("air").replace("The dataset air", "What we breathe"))
+    found = catalog(settings, zoo)
+    assert names(found, words=("dataset", "breathe")) == ["air"]
+    assert names(found, words=("the", "breathe")) == []
     assert names(found, words=("efficientnet", "small", "the"), kind="model") == ["efficientnet"]
 
 
