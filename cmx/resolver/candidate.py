@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -48,3 +49,20 @@ class Candidate:
 
     def __str__(self) -> str:
         return f"{self.name} {self.label} ({self.origin})"
+
+
+class LeftOut:
+    """What was ruled out before it became a candidate of a name, and by what, to be told."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, dict[str, None]] = {}
+
+    def add(self, name: str, labels: Iterable[str], why: str) -> None:
+        """Keep that these were ruled out."""
+        if several := list(dict.fromkeys(labels)):
+            more = f" and {len(several) - 2} more" if len(several) > 2 else ""
+            self._said.setdefault(name, {})[f"{', '.join(several[:2])}{more} ({why})"] = None
+
+    def of(self, name: str) -> str:
+        """All of it in one phrase; "" for a name of which nothing was ruled out."""
+        return "; ".join(self._said.get(name, ()))

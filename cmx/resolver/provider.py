@@ -40,6 +40,10 @@ class Provider(Protocol):
         """What there is of ``name``; ``listing`` is "6 (detected at /usr/lib)", or several of those."""
         return f"here: {name} {listing}"
 
+    def describe_only(self, name: str) -> str:
+        """How the one candidate of ``name`` stands: whether others were ruled out before."""
+        return "the only one there is"
+
     def describe_single(self, name: str, listing: str) -> str:
         """That no two candidates of ``name`` can be chosen together."""
         return f"only one {name} can be chosen (here: {listing})"

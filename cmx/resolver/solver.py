@@ -216,8 +216,8 @@ class _Reasons:
     def _why(self, name: str, rank: int, count: int) -> str:
         demands = list(dict.fromkeys(self._sentence(who, goal) for who, goal in self._demands[name]))
         more = f"; and {len(demands) - 2} more" if len(demands) > 2 else ""
-        standing = "the only one there is" if count == 1 else f"number {rank + 1} of {count} in order of preference"
-        return f"{'; '.join(demands[:2])}{more}; {standing}"
+        only, order = self._provider.describe_only, f"number {rank + 1} of {count} in order of preference"
+        return f"{'; '.join(demands[:2])}{more}; {only(name) if count == 1 else order}"
 
     def _sentence(self, who: str, goal: Goal) -> str:
         if who:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -20,7 +20,7 @@ from cmx.errors import ComponentNotFound, nearest
 from cmx.host import target_of
 from cmx.reference import Reference, version_key
 from cmx.repository import Catalog
-from cmx.resolver.candidate import Candidate, Source
+from cmx.resolver.candidate import Candidate, LeftOut, Source
 from cmx.resolver.provider import Provider
 from cmx.resolver.requirement import Requirement
 from cmx.store import Package
@@ -140,6 +140,7 @@ class World(Provider):
     without: Sequence[Reference] = ()
     locks: Mapping[str, Sequence[Package]] = field(default_factory=dict)
     refused: list[tuple[frozenset[Candidate], str]] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def candidates(self, name: str) -> Sequence[Candidate]:
         """All ways to have a name, best first."""
@@ -173,6 +174,18 @@ class World(Provider):
     def describe_need(self, who: str, requirement: Requirement) -> str:
         """Who cannot do without a requirement, in which no environment but the main one has to be named."""
         return re.sub(rf"@{CONVERT}[a-z0-9._-]+", "", super().describe_need(who, requirement))
+
+    def describe_only(self, name: str) -> str:
+        """Whether there would be others if less had been asked for, or more had been looked at."""
+        kind, _, rest = name.partition("/")
+        plain = rest.partition("@")[0]
+        if left_out := self.left_out.of(name):
+            return f"the only one left, without {left_out}"
+        detector = self._detector(plain) if kind == "software" else None
+        if detector is None or self.installing or not any(rule.with_ for rule in detector.install):
+            return "the only one there is"
+        why = "--offline forbids asking for others" if self.offline else "no installer was asked for others"
+        return f"the only one here ({why})"
 
     def describe_missing(self, name: str) -> str:
         """Why a name has no candidate, and the nearest that has."""
@@ -220,14 +233,19 @@ class World(Provider):
     def _components(self, name: str) -> list[Candidate]:
         kind, _, rest = name.partition("/")
         found: list[Candidate] = []
-        for component in filter(self._works, self.catalog.versions(Reference(kind, rest))):
+        versions = self.catalog.versions(Reference(kind, rest))
+        elsewhere = [each for each in versions if not self._works(each)]
+        self.left_out.add(name, (each.version for each in elsewhere), "works on other platforms")
+        for component in filter(self._works, versions):
             if isinstance(component, Model):
                 for variant in component.variants.values():
                     found += self._artifacts(name, component, variant.name, root_source(component, variant.name))
             elif isinstance(component, Dataset):
                 found += self._artifacts(name, component, "", component.source)
         if self.offline:
-            return [candidate for candidate in found if candidate.source is not Source.INSTALLABLE]
+            here = [candidate for candidate in found if candidate.source is not Source.INSTALLABLE]
+            self.left_out.add(name, (each.label for each in found if each not in here), "--offline")
+            return here
         return found
 
     def _artifacts(
@@ -282,6 +300,8 @@ class World(Provider):
             return self._tools(name, component)
         packages = [normalised(each) for each in component.distributions]
         wanted = self.paths.get(plain, "")
+        if wanted:
+            self.left_out.add(name, ["all others"], f"{plain}.path={wanted}")
         found = [
             Candidate(name, place.packages[package], "", place.source, place.name, component, package)
             for place in self._places
@@ -294,14 +314,18 @@ class World(Provider):
                 Candidate(name, version, "", Source.INSTALLABLE, NEW, component, normalised(package))
                 for version in _local_first(component, self._versions(package))
             ]
-        return self._allowed(found)
+        return self._allowed(name, found)
 
     def _tools(self, name: str, component: SoftwareDetect) -> list[Candidate]:
         """Detected tools that are for the target; those that are for none in particular serve every target."""
         found = self.surroundings.tools(component, self.paths.get(component.name, ""))
+        if path := self.paths.get(component.name):
+            self.left_out.add(name, ["all others"], f"{component.name}.path={path}")
         fit = [tool for tool in found if not tool.target or target_of(tool.target) == self.target]
+        aimed = [f"{tool.version} at {tool.path}" for tool in found if tool not in fit]
+        self.left_out.add(name, aimed, f"not for {self.target}")
         candidates = [Candidate(name, t.version, "", Source.DETECTED, t.path, component) for t in fit]
-        return self._allowed([*candidates, *self._offered(name, component)])
+        return self._allowed(name, [*candidates, *self._offered(name, component)])
 
     def _offered(self, name: str, component: SoftwareDetect) -> list[Candidate]:
         """The tool that could be installed, once nothing that is here will do."""
@@ -310,8 +334,10 @@ class World(Provider):
         offer = self.surroundings.offer(component, self.target)
         return [Candidate(name, offer.version, "", Source.INSTALLABLE, offer.installer, component)] if offer else []
 
-    def _allowed(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+    def _allowed(self, name: str, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates that the user did not exclude, in the order that the user prefers."""
+        for one in self.without:
+            self.left_out.add(name, (each.label for each in candidates if _excludes(one, each)), f"--without {one}")
         kept = [each for each in candidates if not any(_excludes(one, each) for one in self.without)]
         if self.prefer == "newest":
             return sorted(kept, key=lambda each: version_key(each.version), reverse=True)

@@ -627,6 +627,32 @@ def test_a_plan_says_why_each_was_chosen_and_why_the_nearest_others_were_not(cat
     assert str(pin) == "software/runner==2.0 (installable, pip)"
 
 
+def why(found: Plan, role: str) -> str:
+    """How the pin of a role stands among others."""
+    return found.pins[role].why.rpartition("; ")[2]
+
+
+def test_the_only_one_left_says_what_ruled_out_the_others(catalog: Catalog) -> None:
+    build = {"workflow": "make", "action": "build"}
+    two = [Found("12.2.0", "/usr/bin/cc", "x86_64-linux-gnu"), Found("9.1.0", "/opt/cc", "arm-linux-gnueabihf")]
+    made = plan(catalog, Fake(detected={"cc": two}), **build)
+    assert why(made, "compiler") == "the only one left, without 9.1.0 at /opt/cc (not for linux-x86_64)"
+    machine = Fake(detected={"cc": [two[0], Found("11.0", "/usr/bin/cc-11")]})
+    made = plan(catalog, machine, **build, without=("cc<12",))
+    assert why(made, "compiler") == "the only one left, without 11.0 (--without software/cc<12)"
+    made = plan(catalog, machine, **build, parameters={"cc.path": "/usr/bin/cc"})
+    assert why(made, "compiler") == "the only one left, without all others (cc.path=/usr/bin/cc)"
+    assert why(plan(catalog, Fake(detected=HERE), **build), "compiler") == "the only one there is"
+
+
+def test_the_only_one_here_says_that_no_others_were_asked_for(catalog: Catalog) -> None:
+    machine = Fake([detected(runner="2.0", numpy="1.26", onnx="1.16")], stored=frozenset({"net-weights==1.0"}))
+    assert why(plan(catalog, machine), "framework") == "the only one here (no installer was asked for others)"
+    made = plan(catalog, machine, offline=True)
+    assert why(made, "framework") == "the only one here (--offline forbids asking for others)"
+    assert why(made, "dataset") == "the only one there is"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("{", "plan.json: not JSON: "), ("{}", "plan.json: 'schema' is missing"), ("[]", "plan.json: [] is not of type")],
