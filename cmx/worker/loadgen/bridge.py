@@ -15,6 +15,7 @@ from time import perf_counter_ns
 from typing import Any, Optional, cast
 
 import mlperf_loadgen as lg
+import numpy as np
 
 from cmx.worker.loadgen.seam import Complete, LoadError, SystemUnderTest
 
@@ -29,8 +30,7 @@ class _Responses(threading.local):
     """
 
     def __init__(self) -> None:
-        self.one = _Response(0, 0, 0)
-        self.alone = [self.one]
+        self.alone = [_Response(0, 0, 0)]
         self._many: list[Any] = []
 
     def tell(self, ids: Sequence[int]) -> None:
@@ -49,15 +49,16 @@ _responses_of_thread = _Responses()
 class Bridge:
     """``issue`` and ``flush`` are for LoadGen, ``complete``, with its ``first_token`` and ``fail``, for the system.
 
-    ``latencies`` and what lies beside it are as in Report; ``asked`` counts samples.
+    ``begins`` has when each query was issued, ``first_tokens`` and ``tokens`` are as in Report.
     """
 
     def __init__(self, sut: SystemUnderTest, *, one_query: bool, tokens: bool) -> None:
         self.error: Optional[BaseException] = None
-        self.begins, self.latencies = array("q"), array("q")
-        self.first_tokens, self.tokens = array("q"), array("q")
+        self.begins, self.first_tokens, self.tokens = array("q"), array("q"), array("q")
+        # When each query was answered, 0 before that; of one query each sample, and how many were before its first.
+        self._ends, self._ends_before = array("q"), array("q")
         self._more = 0
-        self._ends: list[tuple[int, int]] = [(0, 0)]
+        self._runs: list[tuple[int, int]] = [(0, 0)]
         self._open: dict[int, int] = {}
         self._flush = sut.flush
         self._one_query = one_query
@@ -77,15 +78,24 @@ class Bridge:
 
     def last_run(self) -> slice:
         """Where the last of several runs in one test lies among the queries: LoadGen flushes at the end of each."""
-        return slice(self._ends[-2][0] if len(self._ends) > 1 else 0, None)
+        return slice(self._runs[-2][0] if len(self._runs) > 1 else 0, None)
+
+    def latencies(self, part: slice) -> array[int]:
+        """As in Report, of the queries from the beginning of ``part`` on."""
+        begins, ends = np.asarray(self.begins, np.int64), np.asarray(self._ends, np.int64)
+        first = part.start or 0
+        if self._one_query:
+            begins = np.repeat(begins, np.diff([*self._ends_before, len(ends)]))
+            first = self._ends_before[first] if first else 0
+        return array("q", (ends - begins)[first:].tobytes())
 
     def samples(self, *, last_run: bool) -> int:
         """How many samples were asked for, in the last run or in all."""
-        return self.asked - (self._ends[-2][1] if last_run and len(self._ends) > 1 else 0)
+        return self.asked - (self._runs[-2][1] if last_run and len(self._runs) > 1 else 0)
 
     def flush(self) -> None:
         """Passed on, from LoadGen."""
-        self._ends.append((len(self.begins), self.asked))
+        self._runs.append((len(self.begins), self.asked))
         try:
             self._flush()
         except BaseException as error:
@@ -93,7 +103,7 @@ class Bridge:
 
     def _issuing(self, sut: SystemUnderTest) -> Callable[[list[int], list[int]], None]:
         """A closure, as is that of ``_completing``: both are called for each query, and what they cost is measured."""
-        opened, begins, begun, latencies = self._open, self.begins, self.begins.append, self.latencies
+        opened, begins, begun, ends = self._open, self.begins, self.begins.append, self._ends
         pass_on, complete, one_query, with_tokens = sut.issue, self.complete, self._one_query, self._with_tokens
 
         def issue(ids: list[int], indices: list[int]) -> None:
@@ -103,8 +113,10 @@ class Bridge:
             else:
                 opened.update(zip(ids, repeat(len(begins))))
                 self._more += len(ids) - 1
-            if not one_query:
-                latencies.append(0)
+            if one_query:
+                self._ends_before.append(len(ends))
+            else:
+                ends.append(0)
             if with_tokens:
                 self.first_tokens.append(0)
                 self.tokens.append(0)
@@ -120,13 +132,13 @@ class Bridge:
         return issue
 
     def _completing(self) -> Complete:
-        taken, begins, latencies, one_query = self._open.pop, self.begins, self.latencies, self._one_query
-        told = _responses_of_thread
+        taken, ends, one_query = self._open.pop, self._ends, self._one_query
+        responses, tell, clock = _responses_of_thread, lg.QuerySamplesComplete, perf_counter_ns
 
         def complete(
             ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
         ) -> None:
-            now = perf_counter_ns()
+            now = clock()
             if len(ids) != 1 or answers is not None or tokens is not None or one_query:
                 self._complete(ids, answers, tokens, now)
                 return
@@ -134,9 +146,10 @@ class Bridge:
             if number < 0:
                 self._refuse()
                 return
-            latencies[number] = now - begins[number]
-            told.one.id = ids[0]
-            lg.QuerySamplesComplete(told.alone)
+            ends[number] = now
+            alone = responses.alone
+            alone[0].id = ids[0]
+            tell(alone)
 
         extended = cast(Any, complete)
         extended.first_token, extended.fail = self.first_token, self.fail
@@ -152,10 +165,10 @@ class Bridge:
             self._refuse()
             return
         if self._one_query:
-            self.latencies.extend(array("q", [now - self.begins[0]]) * len(ids))
+            self._ends.extend(array("q", [now]) * len(ids))
         else:
             for number in numbers:
-                self.latencies[number] = max(self.latencies[number], now - self.begins[number])
+                self._ends[number] = max(self._ends[number], now)
         if tokens is not None and self._with_tokens:
             for number, count in zip(numbers, tokens):
                 self.tokens[number] += count

@@ -187,7 +187,7 @@ def _report(bridge: Bridge, settings: Settings, output: Path, elapsed: int) -> R
         queries=len(bridge.begins[part]),
         samples=samples,
         throughput=logs.throughput(log, settings.scenario) or samples * 1e9 / max(elapsed, 1),
-        latencies=bridge.latencies[part],
+        latencies=bridge.latencies(part),
         answers=answers,
         summary=logs.summary(log),
         settings=logs.settings(log),

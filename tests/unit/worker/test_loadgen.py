@@ -97,6 +97,12 @@ def test_offline_asks_for_all_at_once(worker: Worker) -> None:
     assert found["throughput"] == found["summary"]["result_samples_per_second"] < 1000
 
 
+def test_the_completions_of_an_offline_submission_run_are_those_that_were_measured(worker: Worker) -> None:
+    found = measured(worker, scenario="offline", mode="submission", min_duration_ms=50, offline_expected_qps=1000.0)
+    assert len(found["latencies"]) == found["samples"] == len(found["asked"]) - 8
+    assert found["latencies"][-1] / 1e9 == pytest.approx(found["samples"] / found["throughput"], rel=0.05)
+
+
 def test_no_more_samples_are_in_memory_than_were_promised(worker: Worker) -> None:
     found = measured(worker, **QUICK)
     assert (found["most"], found["left"]) == (4, 0)
