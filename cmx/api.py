@@ -134,11 +134,13 @@ class Solution:
         to: Path | str | None = None,
         catalog: Catalog | None = None,
         tolerances: Mapping[str, float] | None = None,
+        over: bool = False,
         **about: str,
     ) -> Solution:
         """Write the archive of a plan, or of a valid result of it, which others should then reach.
 
-        ``to`` is a file or a folder (default: the current one); ``about`` are name, version, description, license,
+        ``to`` is a file or a folder (default: the current one); another archive there is replaced only with ``over``.
+        ``about`` are name, version, description, license,
         citation and network. Raises UsageError for what others cannot have, ComponentInvalid for components that have
         changed since, and StoreError where it cannot be written.
         """
@@ -149,7 +151,9 @@ class Solution:
             raise UsageError(f"a solution has no {unknown!r}", hint=nearest(unknown, About.__dataclass_fields__))
         subject = Subject.of_result(result, plan) if result else Subject(plan)
         place = None if to is None else Path(to)
-        return cls(pack(subject, catalog or Catalog.default(), about=About(**about), tolerances=tolerances, to=place))
+        chosen = About(**about)
+        made = pack(subject, catalog or Catalog.default(), about=chosen, tolerances=tolerances, to=place, over=over)
+        return cls(made)
 
     @classmethod
     def open(cls, path: Path | str) -> Solution:

@@ -19,26 +19,33 @@ def configure(parser: Parser, arguments: list[str]) -> None:
 
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
-    """All faults; exit code 3 when there are any."""
+    """All faults; exit code 3 when there are any. What is no fault, but stops a model from being shared, is noted."""
+    from cmx.solution.licences import REMEDY, refusal
+
     catalog = Catalog.default()
     paths = [_folder(arguments.path)] if arguments.path else [each.root for each in catalog.repositories]
-    count, faults = 0, list[Fault]()
+    count, faults, notes = 0, list[Fault](), list[Fault]()
     for path in paths:
         components, wrong = check(path, catalog)
         count += len(components)
         faults += wrong
+        refused = [(each.file, why) for each in components if (why := refusal(each))]
+        notes += [Fault(file, why, f"to pack or publish it, {REMEDY}") for file, why in refused]
     document = {
         "checked": count,
         "faults": [{"file": str(f.file), "message": f.message, "hint": f.hint} for f in faults],
+        "notes": [{"file": str(f.file), "message": f.message, "hint": f.hint} for f in notes],
     }
-    lines = [
-        line for f in faults for line in (f"broken: {f.message}", f"hint: {f.hint}") if not line.endswith("hint: ")
-    ]
+    lines = [*_lines("broken", faults), *_lines("note", notes)]
     lines.append(
         f"{count} component{'s' if count != 1 else ''} checked, {len(faults)} fault{'s' if len(faults) != 1 else ''}"
     )
     error = ComponentInvalid(faults[0].message, hint=faults[0].hint) if faults else None
     return Answer(document, "\n".join(lines), error)
+
+
+def _lines(word: str, found: list[Fault]) -> list[str]:
+    return [line for f in found for line in (f"{word}: {f.message}", f"hint: {f.hint}") if line != "hint: "]
 
 
 def _folder(text: str) -> Path:

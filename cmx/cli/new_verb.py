@@ -24,7 +24,8 @@ def configure(parser: Parser, arguments: list[str]) -> None:
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """The new component.yaml."""
     file = create(_folder(arguments.repository), arguments.kind, arguments.name)
-    return Answer({"file": str(file)}, f"{file}\nedit it, then: cmx check {file.parent}")
+    licence = ", its license too (what is unstated is not shared)" if arguments.kind in ("model", "dataset") else ""
+    return Answer({"file": str(file)}, f"{file}\nedit it{licence}, then: cmx check {file.parent}")
 
 
 def _folder(name: str) -> Path:

@@ -33,6 +33,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--output", metavar="PATH", help="a folder, or the archive's own name (default: NAME-VERSION.cmx.zip here)"
     )
+    parser.add_argument("--replace", action="store_true", help="write over another archive that lies there")
     parser.add_argument(
         "--size",
         choices=("recipes", "with-data", "complete"),
@@ -66,8 +67,6 @@ def run(arguments: argparse.Namespace) -> Answer:
     from cmx.signing.keys import Keyring
     from cmx.solution import About, pack, sign
 
-    if arguments.private and arguments.size == "recipes":
-        raise UsageError("--private is for the sizes that hold data", hint="--size with-data or --size complete")
     console = Console()
     catalog = Catalog.default()
     try:
@@ -92,6 +91,7 @@ def run(arguments: argparse.Namespace) -> Answer:
             to=to,
             size=arguments.size,
             private=arguments.private,
+            over=arguments.replace,
             reporter=console,
         )
         if arguments.sign:

@@ -71,7 +71,14 @@ class RegistryFolder:
         return Index.parse(data, str(file))
 
     def publish_component(self, component: Component) -> Release:
-        """Add a version of a component. Raises UsageError for one that was published before."""
+        """Add a version of a component.
+
+        Raises UsageError for one that was published before, or whose licence lets nobody pass on what lies beside it.
+        """
+        from cmx.solution.licences import REMEDY, refusal
+
+        if refused := refusal(component):
+            raise UsageError(refused, hint=f"{REMEDY}; a folder is shared without a registry, too: cmx repo add FOLDER")
         release = Release(
             component.kind,
             component.name,
@@ -94,11 +101,10 @@ class RegistryFolder:
         from cmx.solution import Archive, check
 
         opened = Archive.open(archive)
-        check(opened)
         manifest = opened.manifest
-        if manifest.private:
+        if private := check(opened):
             raise UsageError(
-                f"{archive.name} is not for others: {'; '.join(manifest.private)}",
+                f"{archive.name} is not for others: {'; '.join(private)}",
                 hint="publish one of recipes: cmx solution pack --size recipes",
             )
         release = Release(SOLUTION, manifest.name, manifest.version, "", 0, "", description=_line(manifest.description))

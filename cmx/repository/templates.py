@@ -28,7 +28,7 @@ uid: {uid}
 name: {name}
 version: 1.0.0
 description: One sentence that says what it is
-license: unstated
+license: unstated   # what others may do with it, by SPDX's name, as in Apache-2.0
 tags: []
 """
 

@@ -35,11 +35,14 @@ Member = bytes | Path
 Wanted = Callable[[str], bool]
 
 
-def write(manifest: Manifest, members: Mapping[str, Member], to: Path, *, signature: bytes = b"") -> Manifest:
+def write(
+    manifest: Manifest, members: Mapping[str, Member], to: Path, *, sign: Callable[[bytes], bytes] = lambda _: b""
+) -> Manifest:
     """Write an archive; the manifest that lies in it, which lists the members with their sizes and hashes.
 
-    Equal members and manifests give equal bytes. Raises StoreError where it cannot be written, or a member's file
-    changes meanwhile; UsageError for a name that not every system can keep. Nothing half-written is left.
+    ``sign`` gives the envelope for a manifest's bytes, before anything is written; b"" for none. Equal members and
+    manifests give equal bytes. Raises StoreError where it cannot be written, or a member's file changes meanwhile;
+    UsageError for a name that not every system can keep. Nothing half-written is left.
     """
     names = sorted(members)
     if wrong := next((f"{name!r} {what}" for name in names if (what := paths.fault(name))), "") or paths.clash(names):
@@ -51,7 +54,7 @@ def write(manifest: Manifest, members: Mapping[str, Member], to: Path, *, signat
     _check_own(raw)
     contents: list[tuple[str, int, int, Member]] = [(MANIFEST, len(raw), zlib.crc32(raw), raw)]
     contents += [(name, size, crc, members[name]) for name, (size, crc, _) in measured.items()]
-    if signature:
+    if signature := sign(raw):
         contents.append((SIGNATURE, len(signature), zlib.crc32(signature), signature))
     with _replacing(to) as stream:
         _write_members(stream, contents)

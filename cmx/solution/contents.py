@@ -22,6 +22,7 @@ from cmx.schema import validate
 from cmx.settings import Settings
 from cmx.solution import data, wheels
 from cmx.solution.archive import Archive
+from cmx.solution.licences import own_objection
 from cmx.solution.manifest import Manifest, check_visible
 from cmx.solution.packing import RESULT, measured_metrics
 from cmx.solution.portable import portable, target_of
@@ -31,19 +32,20 @@ _PYTHON = re.compile(r"\d+\.\d+(\.\d+\w*)?")
 _FORGED = "whoever made it changed it by hand: ask for one that 'cmx solution pack' made"
 
 
-def check(archive: Archive) -> None:
+def check(archive: Archive) -> tuple[str, ...]:
     """Verify everything in one pass: hashes, schemas, and that components, locks and expectations agree.
 
-    Raises StoreError or ComponentInvalid, naming the archive and the member.
+    What in it is not for others, and why, whether its manifest says so or not. Raises StoreError or ComponentInvalid,
+    naming the archive and the member.
     """
     with tempfile.TemporaryDirectory(prefix="cmx-") as temporary:
         folder = Path(temporary).resolve() / "archive"
         archive.unpack(folder, wanted=lambda member: member.startswith(_DOCUMENTS))
         with named(folder, archive.path.name):
-            check_unpacked(archive, folder)
+            return check_unpacked(archive, folder)
 
 
-def check_unpacked(archive: Archive, folder: Path) -> None:
+def check_unpacked(archive: Archive, folder: Path) -> tuple[str, ...]:
     """The same where components, locks and expectations were unpacked, and so hashed, into ``folder``."""
     manifest = archive.manifest
     _check_members(manifest)
@@ -57,6 +59,8 @@ def check_unpacked(archive: Archive, folder: Path) -> None:
     data.check_data(manifest, components, plans)
     wheels.check_wheels(manifest.files, plans, manifest.size)
     _check_expected(archive, next(iter(plans.values())))
+    own = [f"{each.reference}: {why}" for each in components.values() if (why := own_objection(each))]
+    return tuple(dict.fromkeys([*own, *manifest.private]))
 
 
 def lock(archive: Archive, target: str) -> Plan:
@@ -102,6 +106,8 @@ def _components(manifest: Manifest, folder: Path) -> dict[str, Component]:
             said = f"{named.reference} of uid {named.uid}" if named else "nothing"
             here = f"{component.reference} of uid {component.uid}"
             raise ComponentInvalid(f"{file}: is {here}, and the manifest names {said} there", hint=_FORGED)
+        if named.private and named.private != own_objection(component):
+            raise ComponentInvalid(f"{file}: its licence does not say {named.private!r}", hint=_FORGED)
         if component.reference in found:
             raise ComponentInvalid(f"{file}: {component.reference} is there twice", hint=_FORGED)
         found[component.reference] = component

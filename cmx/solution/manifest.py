@@ -32,11 +32,15 @@ class File:
 
 @dataclass(frozen=True)
 class Packed:
-    """A component in the archive: ``kind/name==version``, and the folder that it is."""
+    """A component in the archive: ``kind/name==version``, and the folder that it is.
+
+    ``private`` is why its own files are not for others; "" where anybody may have them.
+    """
 
     reference: str
     uid: str
     folder: str
+    private: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,9 @@ class Manifest:
     @property
     def private(self) -> tuple[str, ...]:
         """What in it is not for others, and why: such an archive is for machines of its packer's own."""
-        return tuple(f"{datum.component}: {datum.private}" for datum in self.data if datum.private)
+        own = [(each.reference, each.private) for each in self.components]
+        fetched = [(datum.component, datum.private) for datum in self.data]
+        return tuple(dict.fromkeys(f"{reference}: {why}" for reference, why in (*own, *fetched) if why))
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

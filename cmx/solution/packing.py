@@ -22,6 +22,7 @@ from cmx.results import Result
 from cmx.results.judgement import validated
 from cmx.solution import data, wheels
 from cmx.solution.archive import Archive, Member, write
+from cmx.solution.licences import REMEDY, own_objection, refusal
 from cmx.solution.manifest import Manifest, Packed, canonical
 from cmx.solution.portable import portable, target_of
 from cmx.store.workspace import workspace
@@ -81,14 +82,16 @@ def pack(
     to: Path | None = None,
     size: str = "recipes",
     private: bool = False,
+    over: bool = False,
     reporter: Reporter | None = None,
 ) -> Archive:
     """Write an archive of components, lock, and what is expected; everything else is fetched by its hash.
 
-    Of the ``size`` with-data it holds models and datasets too, as far as their licences let others have them; for
-    machines of one's own, ``private`` takes all. Of the size complete it holds the wheels as well. ``to`` is a file, or
-    a folder for a file of the solution's own name (default: the current folder). ``tolerances`` are of accuracies, by
-    metric. The same subject gives the same bytes, wherever and by whomever it is packed.
+    Of the ``size`` with-data it holds models and datasets too, as far as their licences let others have them; those
+    that lie beside their component.yaml are in every size. For machines of one's own, ``private`` takes all. Of the
+    size complete it holds the wheels as well. ``to`` is a file, or a folder for a file of the solution's own name
+    (default: the current folder); another archive that lies there is replaced only with ``over``. ``tolerances`` are of
+    accuracies, by metric. The same subject gives the same bytes, wherever and by whomever it is packed.
     Raises UsageError for what others cannot have, ComponentNotFound and ComponentInvalid for components that are not
     what the plan was made with, StoreError where the archive cannot be written.
     """
@@ -97,15 +100,17 @@ def pack(
     catalog = catalog.with_locked(plan.digests())
     components = used_components(plan, catalog)
     members: dict[str, Member] = {}
+    if not private and (refused := list(filter(None, map(refusal, components)))):
+        raise UsageError("; ".join(refused), hint=f"{REMEDY}; --private packs it for machines of your own")
     packed = tuple(add_component(component, components, members) for component in components)
     expected = _expected(subject.result, components, tolerances or {}, catalog, members) if subject.result else None
     taken = data.collect(plan, catalog, members, private=private, reporter=reporter) if size != "recipes" else ()
     manifest = replace(_manifest(plan, about, size, components[0], packed, members), expected=expected, data=taken)
     if size != "complete":
-        return _write(manifest, members, to)
+        return _write(manifest, members, to, over)
     with workspace(catalog.settings.cache, "wheels") as folder:
         wheels.collect(plan, folder, members, catalog.settings, reporter)
-        return _write(manifest, members, to)
+        return _write(manifest, members, to, over)
 
 
 def _manifest(
@@ -177,7 +182,7 @@ def add_component(component: Component, all_of_them: Iterable[Component], member
         members[f"{folder}/{file.relative_to(component.folder).as_posix()}"] = (
             file.read_bytes() if file.stat().st_size < _LARGE else file
         )
-    return Packed(component.reference, component.uid, folder)
+    return Packed(component.reference, component.uid, folder, own_objection(component))
 
 
 def _expected(
@@ -235,16 +240,32 @@ def _host(result: Result) -> dict[str, str | int | float]:
     }
 
 
-def _write(manifest: Manifest, members: Mapping[str, Member], to: Path | None) -> Archive:
-    """Write it, and read it as anybody will. Raises UsageError where something that is no archive would be lost."""
+def _write(manifest: Manifest, members: Mapping[str, Member], to: Path | None, over: bool) -> Archive:
+    """Write it, and read it as anybody will. Raises UsageError where something else would be lost."""
     place = to or Path()
     file = place / manifest.file_name if place.is_dir() else place
-    if file.exists():
-        try:
-            Archive.open(file)
-        except CmxError as error:
-            raise UsageError(
-                f"{file} is there already, and no archive of cmx", hint="name another file: --output"
-            ) from error
-    write(manifest, members, file)
+
+    def kept(raw: bytes) -> bytes:
+        """The signature of the same archive, if that is what lies there."""
+        before = _archive_at(file)
+        if before and before.raw_manifest == raw:
+            return before.signature or b""
+        if before and not over:
+            hint = "give this one a --version of its own, name another file (--output), or --replace it"
+            raise UsageError(f"{file} is there already, and holds something else", hint=hint)
+        return b""
+
+    write(manifest, members, file, sign=kept)
     return Archive.open(file)
+
+
+def _archive_at(file: Path) -> Archive | None:
+    """The archive that lies there, if anything does. Raises UsageError for a file that is none."""
+    if not file.exists():
+        return None
+    try:
+        return Archive.open(file)
+    except CmxError as error:
+        raise UsageError(
+            f"{file} is there already, and no archive of cmx", hint="name another file: --output"
+        ) from error

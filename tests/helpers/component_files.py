@@ -21,17 +21,23 @@ def component(kind: str, name: str, body: str, *, version: str = "1.0.0", tags: 
     )
 
 
-def dataset(name: str, *, version: str = "1.0.0", tags: str = "[]", of: str = "") -> str:
+def dataset(name: str, *, licence: str = "MIT", version: str = "1.0.0", tags: str = "[]", of: str = "") -> str:
     """A dataset whose files lie beside it."""
-    return component(
-        "dataset", name, "format: image-folder\nsource: {file: files}\n", version=version, tags=tags, of=of
-    )
+    body = f"license: {licence}\nformat: image-folder\nsource: {{file: files}}\n"
+    return component("dataset", name, body, version=version, tags=tags, of=of)
 
 
-def model(name: str, variants: str = "{onnx: {source: {file: model.onnx}}}", more: str = "", **common: str) -> str:
+def model(
+    name: str,
+    variants: str = "{onnx: {source: {file: model.onnx}}}",
+    more: str = "",
+    *,
+    licence: str = "MIT",
+    **common: str,
+) -> str:
     """A model; ``variants`` is YAML."""
     tensors = "inputs: [{name: x, dtype: float32, shape: [1]}]\noutputs: [{name: y, dtype: float32, shape: [1]}]\n"
-    body = f"task: classification\n{tensors}variants: {variants}\n{more}"
+    body = f"license: {licence}\ntask: classification\n{tensors}variants: {variants}\n{more}"
     return component("model", name, body, **common)
 
 

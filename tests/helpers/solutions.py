@@ -34,7 +34,7 @@ def small_catalog(folder: Path) -> Catalog:
     root = put_all(
         folder / "zoo",
         dataset("photos"),
-        model("net", more="license: Apache-2.0\nreference: {dataset: photos, top_1: 0.9, tolerance: 0.05}\n"),
+        model("net", more="reference: {dataset: photos, top_1: 0.9, tolerance: 0.05}\n", licence="Apache-2.0"),
         package("runner", formats="[onnx]"),
         action(
             "benchmark",
@@ -116,7 +116,7 @@ def complete_archive(folder: Path) -> Archive:
     catalog = small_catalog(folder)
     file = folder / "zoo/datasets/photos/component.yaml"
     text = file.read_text(encoding="utf-8").replace("{file: files}", json.dumps(source))
-    file.write_text(f"{text}license: MIT\n", encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     catalog = Catalog(catalog.repositories, catalog.settings)
 
     def build(at: Path) -> dict[str, Any]:

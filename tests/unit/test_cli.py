@@ -56,7 +56,7 @@ def zoo(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> Pa
         tmp_path / "zoo",
         dataset("photos", tags="[images, small]"),
         dataset("sounds"),
-        model("net", more="license: Apache-2.0\n", tags="[images]"),
+        model("net", licence="Apache-2.0", tags="[images]"),
         package("runner", formats="[onnx]"),
         action(
             "measure", "{model: model}", "parameters: {threads: {type: integer, default: 1, description: Threads}}\n"
@@ -318,6 +318,23 @@ def test_checking_names_each_fault_and_is_exit_code_3(capsys: Captured, zoo: Pat
     assert document["checked"] == 2
     assert [Path(fault["file"]).parent.name for fault in document["faults"]] == ["photos", "sounds", "words"]
     assert set(document["faults"][0]) == {"file", "message", "hint"}
+
+
+def test_checking_notes_a_model_that_could_not_be_packed(capsys: Captured, zoo: Path, settings: Settings) -> None:
+    text = answer_of(capsys, "new", "model", "mine")
+    assert "edit it, its license too (what is unstated is not shared), then: cmx check" in text
+    file = settings.repository / "models/mine/component.yaml"
+    folder = file.parent
+    (folder / "model.onnx").write_bytes(b"a network")
+    text = file.read_text(encoding="utf-8").replace("requires: {labels: dataset/imagenet-1k-classes}", "")
+    file.write_text(text, encoding="utf-8")
+    document = json_of(capsys, "check", str(folder))
+    assert (document["checked"], document["faults"]) == (1, [])
+    [note] = document["notes"]
+    assert note["message"].startswith(f"{file}: license: is not stated, and model.onnx lies beside it")
+    assert answer_of(capsys, "check", str(folder)).startswith("note: ")
+    file.write_text(text.replace("license: unstated", "license: MIT"), encoding="utf-8")
+    assert answer_of(capsys, "check", str(folder)) == "1 component checked, 0 faults\n"
 
 
 def test_a_repository_is_added_listed_and_removed(capsys: Captured, zoo: Path, tmp_path: Path) -> None:

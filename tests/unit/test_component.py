@@ -19,7 +19,7 @@ def test_what_every_component_has(tmp_path: Path) -> None:
     found = load(file, repository="mine")
     assert (found.kind, found.name, found.version, found.repository) == ("dataset", "photos", "1.2.0", "mine")
     assert (found.key, found.reference) == ("dataset/photos", "dataset/photos==1.2.0")
-    assert (found.tags, found.license, found.folder) == (("images", "small"), "", tmp_path / "photos")
+    assert (found.tags, found.license, found.folder) == (("images", "small"), "MIT", tmp_path / "photos")
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.name = "other"  # type: ignore[misc]
 

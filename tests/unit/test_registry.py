@@ -92,6 +92,25 @@ def reply(zoo: RegistryFolder, server: FileServer) -> Page:
     return server.pages["/registry.json"]
 
 
+# What is not for others.
+
+
+@pytest.mark.parametrize("licence", ["unstated", "Proprietary"])
+def test_a_model_is_published_only_under_a_licence_that_lets_others_have_it(
+    zoo: RegistryFolder, tmp_path: Path, licence: str
+) -> None:
+    file = put(tmp_path, "net", model("net", licence=licence))
+    (file.parent / "model.onnx").write_bytes(b"a network")
+    with pytest.raises(UsageError) as caught:
+        zoo.publish_component(load(file))
+    assert caught.value.message.startswith(f"{file}: license: is not ")
+    assert "model.onnx lies beside it" in caught.value.message
+    assert "as in license: Apache-2.0" in caught.value.hint
+    assert len(zoo.index().releases) == len(VERSIONS)
+    fetched = f"{{onnx: {{source: {{pypi: net==1.0, sha256: {'a' * 64}, member: net.onnx}}}}}}"
+    zoo.publish_component(load(put(tmp_path, "web", model("web", fetched, licence=licence))))  # nothing but a recipe
+
+
 # Solutions, from publishing to having them.
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from component_files import dataset, put
 from solutions import forged, small_archive, small_catalog, small_plan
 
+from cmx.component_file import load
 from cmx.errors import ComponentInvalid, UsageError
 from cmx.reference import Reference
 from cmx.registry.folder import RegistryFolder
@@ -18,7 +20,7 @@ from cmx.repository import Catalog
 from cmx.resolver.plan import Plan
 from cmx.solution import Archive, Subject, check, pack
 from cmx.solution.data import kept, settle
-from cmx.solution.licences import objection
+from cmx.solution.licences import objection, own_objection
 from cmx.store import Store, key_of
 
 SOURCE = {"pypi": "pictures==1.0", "sha256": "a" * 64, "members": "pictures/*.jpg"}
@@ -29,7 +31,7 @@ def catalog_with_licence(folder: Path, licence: str) -> Catalog:
     catalog = small_catalog(folder)
     file = folder / "zoo/datasets/photos/component.yaml"
     text = file.read_text(encoding="utf-8").replace("{file: files}", str(SOURCE).replace("'", '"'))
-    file.write_text(f"{text}\nlicense: {licence!r}\n", encoding="utf-8")
+    file.write_text(text.replace("license: MIT", f"license: {licence!r}"), encoding="utf-8")
     return Catalog(catalog.repositories, catalog.settings)
 
 
@@ -67,6 +69,64 @@ def test_what_may_not_is_refused_with_what_its_licence_says(tmp_path: Path, lice
     )
     assert "--private" in caught.value.hint
     assert not (tmp_path / "x.cmx.zip").exists()
+
+
+def catalog_with_own_model(folder: Path, licence: str) -> Catalog:
+    """The small catalog, whose model lies beside its component.yaml under a licence; "" for none."""
+    catalog = small_catalog(folder)
+    file = folder / "zoo/models/net/component.yaml"
+    line = f"license: {licence}\n" if licence else ""
+    file.write_text(file.read_text(encoding="utf-8").replace("license: Apache-2.0\n", line), encoding="utf-8")
+    return Catalog(catalog.repositories, catalog.settings)
+
+
+@pytest.mark.parametrize(
+    ("licence", "said"),
+    [("", "is not stated"), ("unstated", "is not stated"), ("my own", "is not known to allow passing it on: 'my own'")],
+)
+def test_a_model_of_the_users_own_is_not_packed_without_a_licence_for_it(
+    tmp_path: Path, licence: str, said: str
+) -> None:
+    catalog = catalog_with_own_model(tmp_path, licence)
+    with pytest.raises(UsageError) as caught:
+        pack(Subject(small_plan(catalog)), catalog, to=tmp_path / "x.cmx.zip")
+    file = tmp_path / "zoo/models/net/component.yaml"
+    assert caught.value.message == (
+        f"{file}: license: {said}, and model.onnx lies beside it, so that it would be passed on"
+    )
+    assert caught.value.hint.endswith("as in license: Apache-2.0; --private packs it for machines of your own")
+    assert not (tmp_path / "x.cmx.zip").exists()
+
+
+def test_what_is_one_part_of_a_dataset_has_to_state_some_licence(tmp_path: Path) -> None:
+    file = put(tmp_path, "pictures", dataset("pictures", licence="the photos' own"))
+    parts = f"{{parts: [{{file: labels.json}}, {{pypi: pictures==1, sha256: {'a' * 64}}}]}}"
+    text = file.read_text(encoding="utf-8").replace("{file: files}", parts)
+    file.write_text(text, encoding="utf-8")
+    assert own_objection(load(file)) == ""
+    file.write_text(text.replace("license: the photos' own\n", ""), encoding="utf-8")
+    assert own_objection(load(file)) == "its component names no licence"
+
+
+def test_a_model_of_ones_own_is_packed_for_oneself_and_no_registry_takes_it(tmp_path: Path) -> None:
+    catalog = catalog_with_own_model(tmp_path, "")
+    archive = pack(Subject(small_plan(catalog)), catalog, to=tmp_path, private=True)
+    assert archive.manifest.private == ("model/net==1.0.0: its component names no licence",)
+    assert check(archive) == archive.manifest.private
+    registry = RegistryFolder.init(tmp_path / "registry", "shared")
+    silent = [{**each, "private": ""} for each in archive.manifest.document()["components"]]
+    for components in ({}, {"components": silent}):
+        forged(archive.path, {}, **components)
+        with pytest.raises(UsageError, match=r"is not for others: model/net==1.0.0: its component names no licence"):
+            registry.publish_solution(archive.path)
+
+
+def test_a_reason_to_keep_an_archive_that_its_licences_do_not_give_was_put_there_by_hand(tmp_path: Path) -> None:
+    archive = small_archive(tmp_path)
+    components = [{**each, "private": "because"} for each in archive.manifest.document()["components"]]
+    forged(archive.path, {}, components=components)
+    with pytest.raises(ComponentInvalid, match=r"its licence does not say 'because'"):
+        check(Archive.open(archive.path))
 
 
 def with_data(folder: Path, licence: str = "MIT") -> Archive:

@@ -13,7 +13,8 @@ from solutions import small_catalog, small_plan, small_result
 from cmx.cli.main import main
 from cmx.errors import CmxError, UsageError
 from cmx.resolver.plan import Plan
-from cmx.solution import About, Subject, pack
+from cmx.signing.keys import Keyring
+from cmx.solution import About, Subject, pack, sign
 from cmx.solution.contents import lock
 from cmx.solution.portable import portable
 from cmx.store import Package
@@ -116,6 +117,31 @@ def test_a_file_that_is_no_archive_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
     first = pack(Subject(small_plan(catalog)), catalog, to=tmp_path)
     assert pack(Subject(small_plan(catalog)), catalog, to=tmp_path).digest == first.digest
+
+
+def test_another_archive_is_replaced_only_by_whoever_says_so(tmp_path: Path) -> None:
+    catalog = small_catalog(tmp_path)
+    first = pack(Subject(small_plan(catalog)), catalog, to=tmp_path)
+    before = first.path.read_bytes()
+    other = Subject(small_plan(catalog), small_result(catalog))
+    with pytest.raises(
+        UsageError, match=r"flow-1\.0\.0\.cmx\.zip is there already, and holds something else"
+    ) as caught:
+        pack(other, catalog, to=tmp_path)
+    assert caught.value.hint == "give this one a --version of its own, name another file (--output), or --replace it"
+    assert first.path.read_bytes() == before
+    assert pack(other, catalog, to=tmp_path, over=True).manifest.expected is not None
+
+
+def test_packing_the_same_again_leaves_its_signature_and_mends_what_is_damaged(tmp_path: Path) -> None:
+    catalog = small_catalog(tmp_path)
+    Keyring(catalog.settings).new("me")
+    archive = pack(Subject(small_plan(catalog)), catalog, to=tmp_path)
+    archive, _ = sign(archive, "me", catalog.settings)
+    whole = archive.path.read_bytes()
+    archive.path.write_bytes(whole.replace(b"a network", b"A network"))
+    assert pack(Subject(small_plan(catalog)), catalog, to=tmp_path).signature == archive.signature
+    assert archive.path.read_bytes() == whole
 
 
 def test_a_file_that_a_system_cannot_keep_is_not_packed(tmp_path: Path) -> None:
