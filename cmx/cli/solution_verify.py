@@ -59,6 +59,7 @@ def doubt(archive: Archive, signature: Verdict, others: Sequence[Impostor]) -> S
         return StoreError(f"{archive.path.name}: {signature.text}", hint=signature.hint)
     if not others or signature.trusted:
         return None
-    what = f"{others[0]}" if len(others) == 1 else f"{len(others)} components are not those of the same name here"
+    more = f" (and {counted(len(others) - 1, 'other component')} like it)" if len(others) > 1 else ""
+    what = f"{others[0]}{more}"
     hint = "nobody whom you trust signed the archive: ask its author why, or which version of cmx it was packed with"
     return StoreError(f"{archive.path.name}: {what}", hint=hint)

@@ -128,7 +128,7 @@ def running(archive: Archive, plan: Plan) -> list[str]:
 
 
 def _init(archive: Archive) -> str:
-    return f"cmx/bin/cmx solution init {archive.manifest.file_name}"
+    return f"cmx/bin/cmx solution init {archive.manifest.file_name} --allow-untrusted"
 
 
 def _carry(made: Export, python: str, folder: Path) -> list[str]:
