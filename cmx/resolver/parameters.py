@@ -183,6 +183,11 @@ def _path(name: str, text: str, form: str) -> str:
     return text
 
 
+def is_file(text: str) -> bool:
+    """Whether there is a file of this name, which may be too long to be one."""
+    return os.path.isfile(text)  # noqa: PTH113 - Path.is_file raises for words that are too long
+
+
 def _names_a_file(text: str) -> bool:
     """Whether text can only mean a file: one word that begins as paths do, or ends as pictures, sounds and films do."""
     import mimetypes

@@ -11,6 +11,7 @@ from cmx.component import Action, SoftwareDetect, Step
 from cmx.errors import ComponentInvalid, ComponentNotFound, ResolutionError, Unsatisfiable, UsageError
 from cmx.reference import Reference
 from cmx.repository import Catalog
+from cmx.repository.task_rules import takes_words
 from cmx.resolver.draft import Draft, asked, bring, make_draft
 from cmx.resolver.encoding import Answers
 from cmx.resolver.locking import (
@@ -22,7 +23,7 @@ from cmx.resolver.locking import (
     locked_requirements,
     target_environment,
 )
-from cmx.resolver.parameters import assign, settle
+from cmx.resolver.parameters import assign, is_file, settle
 from cmx.resolver.pinning import make_pins, planned_environments
 from cmx.resolver.plan import Pin, Plan, PlannedStep, Request
 from cmx.resolver.requirement import Requirement
@@ -127,11 +128,30 @@ def _chosen_values(draft: Draft) -> tuple[dict[str, dict[str, Any]], dict[str, d
     software = draft.software
     settings, others = settle(software, draft.steps, draft.parameters)
     parameters = assign(draft.steps, others, complete=bool(draft.request.action))
+    _check_inputs(draft, parameters)
     for role, chosen in settings.items():
         bring(draft, f"software/{software[role].name}", software[role].settings, chosen)
     for step, action in draft.steps:
         bring(draft, action.key, action.parameters, parameters[step.id])
     return settings, parameters
+
+
+def _check_inputs(draft: Draft, parameters: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise UsageError for words where the model's task takes a file, before anything is installed to find out."""
+    task = ""
+    with contextlib.suppress(ComponentNotFound, KeyError):
+        task = str(draft.catalog.find(draft.roles["model"]).document.get("task", ""))
+    for step, action in draft.steps:
+        for name, value in parameters[step.id].items():
+            if action.parameters.get(name, {}).get("format") != "path-or-text" or not isinstance(value, str):
+                continue
+            if not takes_words(task) and not is_file(value):
+                samples = draft.workflow.requires.get("dataset")
+                some = f"; 'cmx install {samples.key}' says where some lie" if samples else ""
+                raise UsageError(
+                    f"{name}: there is no file {value!r}, and {task} takes no words",
+                    hint=f"give a file that is there, as in --{name} ./FILE{some}",
+                )
 
 
 def _with_settings(pins: Mapping[str, Pin], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Pin]:

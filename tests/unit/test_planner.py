@@ -14,6 +14,7 @@ from component_files import action, component, dataset, model, package, put_all,
 from cmx.component import SoftwareDetect
 from cmx.errors import CmxError, ComponentInvalid, ComponentNotFound, Unavailable, Unsatisfiable, UsageError
 from cmx.repository import Catalog, Repository
+from cmx.repository.task_rules import takes_words
 from cmx.resolver.candidate import Source
 from cmx.resolver.plan import Plan, Request
 from cmx.resolver.planner import Refusal, make_plan, narrowed
@@ -601,6 +602,27 @@ def test_where_every_version_is_refused_the_reason_is_told(catalog: Catalog) -> 
     with pytest.raises(Unsatisfiable) as caught:
         plan(catalog, machine)
     assert "no wheel for this Python" in caught.value.message
+
+
+# What a task takes.
+
+
+@pytest.mark.parametrize("name", ["image-classification", "object-detection", "voice-activity", "text-recognition"])
+def test_words_for_a_task_that_takes_a_file_are_refused_before_the_machine_is_asked(
+    settings: Settings, name: str
+) -> None:
+    machine = Fake()
+    with pytest.raises(UsageError) as caught:
+        plan(Catalog.default(settings), machine, workflow=name, action="run", parameters={"input": "nosuch"})
+    assert caught.value.message == f"input: there is no file 'nosuch', and {name} takes no words"
+    assert caught.value.hint.startswith("give a file that is there, as in --input ./FILE; 'cmx install dataset/")
+    assert machine.asked == []
+
+
+def test_tasks_that_take_words_are_those_that_read_them() -> None:
+    tasks = {component.document["task"] for component in Catalog.default().newest("model")}
+    assert {task for task in tasks if takes_words(task)} == {"text-embedding", "text-generation"}
+    assert takes_words("a-task-of-another-cmx")
 
 
 # The plan as a document.
