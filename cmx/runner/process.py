@@ -30,8 +30,9 @@ _GRACE_SECONDS = 2.0
 _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _PASSED_ON = ("PATH", *_TEMPORARY, "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
 _HOME = "home"
-# By this file in a home OpenVINO is told not to report to its maker; ONNX Runtime is told by its predictor.
+# Frameworks that would report to their makers are told not to: by a file in the home, by a variable.
 _DECLINED = {"intel/openvino_telemetry": "0"}
+_DECLINING = {"ORT_DISABLE_TELEMETRY": "1"}
 _MEMORY_WORDS = (
     "bad_alloc",
     "MemoryError",
@@ -111,7 +112,7 @@ def _environment(home: Path, isolated: bool) -> dict[str, str]:
     Isolated, that is where its temporary files are, too.
     """
     own = {name: str(home) for name in ("HOME", *(_TEMPORARY if isolated else ()))}
-    return {**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **own}
+    return {**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **_DECLINING, **own}
 
 
 def _make_home(home: Path) -> None:

@@ -42,6 +42,8 @@ def add(context: Context) -> Outcome:
 '''
 
 _ONNXRUNTIME = '''
+from pathlib import Path
+
 import numpy
 import onnxruntime
 
@@ -49,8 +51,9 @@ from cmx.worker import Context, Outcome
 
 
 def add(context: Context) -> Outcome:
-    """What there is."""
-    return Outcome(summary=f"onnxruntime {onnxruntime.__version__} numpy {numpy.__version__}")
+    """What there is, also in the home, where telemetry would lie."""
+    home = sorted(each.name for each in Path.home().iterdir())
+    return Outcome(summary=f"onnxruntime {onnxruntime.__version__} numpy {numpy.__version__} home {home}")
 '''
 
 _OLD = "{mxnet: software/mxnet==1.9.1, numpy: software/numpy}"
@@ -92,7 +95,7 @@ def test_in_two_workflows_both_run(frameworks: CommandLine) -> None:
     old = frameworks("run", "add-mxnet", "old")
     assert "mxnet 1.9.1 numpy 1.23." in old.err and old.err.count("3.0") >= 1
     new = frameworks("run", "add-onnxruntime", "new")
-    assert "onnxruntime " in new.err and "numpy 2." in new.err
+    assert "onnxruntime " in new.err and "numpy 2." in new.err and "home ['intel']" in new.err
 
 
 @pytest.mark.slow
