@@ -39,7 +39,7 @@ def test_a_message_is_one_line_that_begins_with_file_and_line(case: Path) -> Non
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_an_index_keeps_the_message_and_raises_nothing(case: Path) -> None:
     file = str(case / "component.yaml")
-    *rest, error, _ = read(file)
+    [[*rest, error, _]] = read([file])
     assert error.replace(file, "FILE") == (case / "expected.txt").read_text("utf-8").splitlines()[0]
     assert not any(rest)
 

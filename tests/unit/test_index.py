@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,12 @@ class Reads:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._files: list[str] = []
         read = reading.read
-        monkeypatch.setattr(reading, "read", lambda file: self._files.append(Path(file).parent.name) or read(file))
+
+        def noting(files: Sequence[str]) -> list[reading.Row]:
+            self._files += [Path(file).parent.name for file in files]
+            return read(files)
+
+        monkeypatch.setattr(reading, "read", noting)
 
     def take(self) -> list[str]:
         taken, self._files[:] = sorted(self._files), []
@@ -310,6 +316,7 @@ def test_several_processes_read_what_one_would(
     monkeypatch.setattr(reading, "_CHUNK", 7)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     assert list(reading.read_all(files)) == alone
+    assert [reading.read([file])[0] for file in files] == alone
     assert sum(1 for row in alone if row[-2]) == 10
 
 
