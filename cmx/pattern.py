@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 TEXT_LIMIT = 4096
@@ -182,10 +183,20 @@ def _members(item: Any) -> Iterable[int]:
     if kind == "RANGE":
         return range(value[0], min(value[1], _OTHER) + 1) if value[0] < _OTHER else [_OTHER]
     name = str(value).removeprefix("CATEGORY_")
-    known = re.compile(_CLASSES[name.removeprefix("NOT_")], re.ASCII)
-    inside = {letter for letter in range(_OTHER) if known.match(chr(letter))}
+    inside = _class(name.removeprefix("NOT_"))
     return _ALL - inside if name.startswith("NOT_") else inside
 
 
+@cache
+def _class(name: str) -> frozenset[int]:
+    known = re.compile(_CLASSES[name], re.ASCII)
+    return frozenset(letter for letter in range(_OTHER) if known.match(chr(letter)))
+
+
 def _folded(letters: Iterable[int]) -> frozenset[int]:
-    return frozenset(min(ord(chr(letter).lower()[0]), _OTHER) for letter in letters)
+    return frozenset(map(_lower, letters))
+
+
+@lru_cache(maxsize=256)
+def _lower(letter: int) -> int:
+    return min(ord(chr(letter).lower()[0]), _OTHER)
