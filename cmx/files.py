@@ -68,6 +68,14 @@ def readable(size: int) -> str:
     return f"{amount:.1f} TB"
 
 
+def readable_time(seconds: float) -> str:
+    """A time for people, to three digits: ``60 s``, ``10 min``, ``1.5 h``."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 def _free(folder: Path) -> str:
     import shutil
 

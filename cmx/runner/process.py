@@ -56,15 +56,15 @@ def run_worker(
     python: Path,
     job: Document,
     limits: Limits,
-    on_progress: Callable[[float, float | None], None],
+    on_progress: Callable[[Document], None],
     isolation: Isolation | None = None,
 ) -> dict[str, Any]:
     """Carry out a job; returns its outcome document, whether the action succeeded or failed.
 
     ``job["output"]`` is the folder of everything that comes of it: job.json, outcome.json, output.txt, and what the
-    action leaves. With ``isolation`` the worker sees and writes only what that allows. Raises WorkerCrashed,
-    WorkerTimeout or WorkerOutOfMemory with the last lines of output, Interrupted on Ctrl-C; the child is gone in each
-    case.
+    action leaves; ``on_progress`` is given the newest line of its progress.jsonl. With ``isolation`` the worker sees
+    and writes only what that allows. Raises WorkerCrashed, WorkerTimeout or WorkerOutOfMemory with the last lines of
+    output, Interrupted on Ctrl-C; the child is gone in each case.
     """
     folder = Path(job["output"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def _signal(child: subprocess.Popen[bytes], number: int) -> None:
 class _Tail:
     """Hands on the newest line of a worker's progress file."""
 
-    def __init__(self, file: Path, on_progress: Callable[[float, float | None], None]) -> None:
+    def __init__(self, file: Path, on_progress: Callable[[Document], None]) -> None:
         self._file, self._on_progress, self._seen = file, on_progress, 0
 
     def read(self) -> None:
@@ -180,8 +180,7 @@ class _Tail:
         whole = fresh.rpartition(b"\n")[0]
         if whole:
             self._seen += len(whole) + 1
-            event = json.loads(whole.rpartition(b"\n")[2])
-            self._on_progress(event["done"], event.get("total"))
+            self._on_progress(json.loads(whole.rpartition(b"\n")[2]))
 
 
 def _outcome(folder: Path, status: int) -> dict[str, Any]:

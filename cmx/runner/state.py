@@ -33,7 +33,7 @@ _CONFIGURED = 3600.0
 class Run:
     """A run under way. ``steps`` are those that were carried out, one for each launch; ``error`` is what ended it.
 
-    ``label`` is what its launches are announced by.
+    ``label`` is what its launches are announced by; ``told_time`` whether it was said how long measuring takes.
     """
 
     plan: Plan
@@ -48,6 +48,7 @@ class Run:
     sampling: Document | None = None
     matrix: Document | None = None
     label: str = ""
+    told_time: bool = False
 
     @cached_property
     def folder(self) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmx.errors import CmxError, RunError
+from cmx.files import readable_time
 from cmx.host import Energy, EnergyMonitor, Noise, NoiseMonitor, look, wait_for_quiet
 from cmx.resolver.plan import Plan, PlannedStep
 from cmx.resolver.world import normalised
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cmx.runner.state import Run
 
 Document = Mapping[str, Any]
+_LONG = 30.0
 
 
 class Worked(NamedTuple):
@@ -48,7 +50,7 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
             python,
             document,
             limits,
-            lambda done, total: run.reporter.progress("queries", done, total),
+            lambda event: _tell(run, event),
             run.isolation,
         )
 
@@ -61,6 +63,17 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
         outcome = go()
         used = energy.finish()
         return Worked(outcome, before, noise.finish(outcome["cpu_ns"]), used)
+
+
+def _tell(run: Run, event: Document) -> None:
+    """How far a worker is, and how long it will take; what is long is said once, where nobody watches a bar, too."""
+    lasts = float(event.get("lasts", 0))
+    text = f"{'at least' if event.get('at_least') else 'about'} {readable_time(lasts)}" if lasts else ""
+    if lasts >= _LONG and not run.told_time:
+        run.told_time = True
+        several = ", in each launch" if run.options.sampling.most > 1 else ""
+        run.reporter.note(f"measuring takes {text}{several}")
+    run.reporter.progress(f"queries ({text})" if text else "queries", event["done"], event.get("total"))
 
 
 def _quiet(run: Run) -> Noise:

@@ -94,9 +94,14 @@ class Role:
 
 
 class Progress:
-    """Writes ``progress.jsonl``: at most five events a second, so that it costs nothing while measuring."""
+    """Writes ``progress.jsonl``: at most five events a second, so that it costs nothing while measuring.
+
+    ``sample_s`` is how long a sample took at best in the warm-up, in s; 0.0 before there was one.
+    """
 
     def __init__(self, path: Optional[Path]) -> None:
+        self.sample_s = 0.0
+        self._expected: Dict[str, Any] = {}
         self._begin = perf_counter_ns()
         self._next = self._begin if path else None
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) if path else -1
@@ -110,13 +115,18 @@ class Progress:
             self._next = now + _BETWEEN_EVENTS_NS
             self._write(done, total, now)
 
+    def expect(self, seconds: float, *, at_least: bool) -> None:
+        """Say how long what begins now will take: at least, or about, so many seconds."""
+        self._expected = {"lasts": seconds, "at_least": at_least}
+        self.finish(0)
+
     def finish(self, done: int, total: Optional[int] = None) -> None:
         """Say the final count, whatever the time since the last event."""
         if self._next is not None:
             self._write(done, total, perf_counter_ns())
 
     def _write(self, done: int, total: Optional[int], now: int) -> None:
-        event = {"done": done, "total": total, "seconds": round((now - self._begin) / 1e9, 3)}
+        event = {"done": done, "total": total, "seconds": round((now - self._begin) / 1e9, 3), **self._expected}
         os.write(self._file, (json.dumps(event) + "\n").encode())
 
     def close(self) -> None:

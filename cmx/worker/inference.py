@@ -215,6 +215,7 @@ class System:
         answering: bool = False,
         tokens: Optional[bool] = None,
     ) -> None:
+        self._progress, self._batch_size = context.progress, batch_size
         self.predictors = _side_by_side(context, threads, workers)
         self.task = model_task(context, self.predictors[0])
         self.tokens = _of_tokens(context, self.task, tokens)
@@ -233,6 +234,7 @@ class System:
         """Each worker predicts a full batch ``queries`` times; the ns that the first took, none of them counted."""
         self.samples.load([0])
         times = [each.warm_up(0, queries) for each in self.workers]
+        self._progress.sample_s = min(times[0], default=0) / 1e9 / self._batch_size / len(self.workers)
         return times[0]
 
 

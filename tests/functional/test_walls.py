@@ -81,7 +81,7 @@ def attempts(tmp_path: Path, port: int, behind: Isolation | None, *, crash: bool
     }
     (tmp_path / "run").mkdir()
     behind = behind.showing(code) if behind else None
-    outcome = run_worker(Path(sys.executable), job, Limits(60), lambda done, total: None, behind)
+    outcome = run_worker(Path(sys.executable), job, Limits(60), lambda event: None, behind)
     assert outcome["status"] == "ok", outcome
     assert (tmp_path / "run" / "mine").is_file()
     found: dict[str, str] = outcome["metrics"]

@@ -11,16 +11,17 @@ it would wait for ever.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, perf_counter_ns
 from typing import Any
 
 import mlperf_loadgen as lg
 
-from cmx.worker.loadgen import logs
+from cmx.worker.loadgen import forecast, logs
 from cmx.worker.loadgen.bridge import Bridge
 from cmx.worker.loadgen.seam import LoadError, ProgressSink, Report, SampleLibrary, SystemUnderTest
-from cmx.worker.loadgen.settings import NAMES, Settings
+from cmx.worker.loadgen.settings import NAMES, TEST_SETTINGS, Settings
 from cmx.worker.loadgen.undisturbed import undisturbed
 
 NAME = "mlperf-loadgen"
@@ -40,6 +41,8 @@ def run(sut: SystemUnderTest, qsl: SampleLibrary, settings: Settings, output: Pa
     """Run one test; LoadGen's logs stay in ``output``. Raises as the seam's Engine does."""
     _refuse(settings)
     wanted = _test_settings(settings)
+    filled = {name: getattr(wanted, name) for name in TEST_SETTINGS if hasattr(wanted, name)}
+    forecast.tell(progress, replace(settings, **filled), qsl)
     tokens = bool(wanted.use_token_latencies)
     bridge = Bridge(sut, one_query=settings.scenario == "offline", tokens=tokens)
     library = _library(bridge, qsl)

@@ -18,7 +18,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from cmx.worker.loadgen import log_writer, logs, traffic
+from cmx.worker.loadgen import forecast, log_writer, logs, traffic
 from cmx.worker.loadgen.effective import Effective, effective, requested
 from cmx.worker.loadgen.passes import Pass, answer_all, measure
 from cmx.worker.loadgen.seam import LoadError, ProgressSink, Report, SampleLibrary, SystemUnderTest
@@ -41,6 +41,7 @@ def run(sut: SystemUnderTest, qsl: SampleLibrary, settings: Settings, output: Pa
     """Run one test; the logs stay in ``output``. Raises what the system under test raised, and LoadError."""
     _refuse_unknown(settings)
     test = _Test(sut, qsl, settings, output, progress)
+    forecast.tell(progress, settings, qsl)
     try:
         with undisturbed():
             test.run()
