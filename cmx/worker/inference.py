@@ -9,6 +9,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from cmx.worker.context import Context
+from cmx.worker.declared import check_declared
 from cmx.worker.loadgen import Report, Settings, open_engine, seeds
 from cmx.worker.outcome import ActionError
 from cmx.worker.predictors import Predictor, open_predictor
@@ -34,7 +35,9 @@ def model_predictor(context: Context, *, threads: int) -> Predictor:
     model, compiled = context.role("model"), context.product(COMPILE, "model")
     framework = context.role("framework")
     file = compiled or model.place
-    return open_predictor(framework, file, model.properties, threads=threads, compiled=compiled is not None)
+    predictor = open_predictor(framework, file, model.properties, threads=threads, compiled=compiled is not None)
+    check_declared(model, predictor)
+    return predictor
 
 
 def model_task(context: Context, predictor: Predictor) -> Task:

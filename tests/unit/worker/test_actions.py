@@ -376,6 +376,22 @@ def test_run_refuses_more_classes_than_there_are(worker: Worker, roles: dict[str
     assert (error["message"], error["hint"]) == ("top is 5, the model knows 3 classes", "--set top=3")
 
 
+@pytest.mark.parametrize("action", ["run", "benchmark", "validate"])
+def test_a_model_that_is_not_what_its_component_declares_is_refused_when_it_is_loaded(
+    worker: Worker, roles: dict[str, Any], tmp_path: Path, action: str
+) -> None:
+    wrong = {**MODEL, "inputs": [{"name": "image", "dtype": "float32", "shape": ["batch", 8, 8, 3]}]}
+    roles["model"] |= {"component": wrong, "folder": str(tmp_path / "zoo/m"), "variant": "onnx"}
+    given = {"input": str(next((tmp_path / "photos").glob("*.png")))} if action == "run" else {}
+    error = refused(worker, action, roles, given)
+    assert error["message"] == (
+        f"{tmp_path}/zoo/m/component.yaml: inputs: declared image [batch, 8, 8, 3], "
+        "and the model [onnx] has image [batch, 3, 4, 4]"
+    )
+    assert error["hint"].startswith("write there what the model has")
+    assert not error["traceback"]
+
+
 def test_a_compiled_model_is_used_and_not_optimised_again(
     worker: Worker, roles: dict[str, Any], tmp_path: Path
 ) -> None:
