@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cmx.lazy import exports
 
 if TYPE_CHECKING:
+    from cmx.install.debian import OnSystem
     from cmx.install.environment import build_environment, find_interpreter
     from cmx.install.given import Given
     from cmx.install.lock import lock_packages
@@ -29,6 +30,7 @@ __all__ = [
     "Availability",
     "Fetched",
     "Given",
+    "OnSystem",
     "Refused",
     "available_versions",
     "build_environment",
@@ -55,6 +57,7 @@ __all__ = [
 __getattr__ = exports(
     __name__,
     {
+        "debian": ("OnSystem",),
         "environment": ("build_environment", "find_interpreter"),
         "given": ("Given",),
         "lock": ("lock_packages",),

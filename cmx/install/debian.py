@@ -45,6 +45,10 @@ class _NotInLists(Exception):
     """The lists of packages in use do not offer what was asked for; the message is apt's sentence."""
 
 
+class OnSystem(Unavailable):
+    """There is nothing to fetch: the system has the packages, and all that they need."""
+
+
 @dataclass(frozen=True)
 class Deb:
     """One package as apt's index describes it; ``size`` in bytes."""
@@ -97,7 +101,8 @@ class Apt:
     def fetch_closure(self, names: Sequence[str], folder: Path) -> tuple[tuple[Deb, ...], list[Path]]:
         """The packages, and what they need and the system lacks, each verified against apt's index.
 
-        Raises HashMismatch, StoreError, or Unavailable (also for what the system has already, or is too old for).
+        Raises HashMismatch, StoreError, or Unavailable: OnSystem for what the system has already; also where it is
+        too old for them.
         """
 
         def work(lists: Sequence[str]) -> tuple[tuple[Deb, ...], list[Path]]:
@@ -114,7 +119,7 @@ class Apt:
             raise self._explain(ended, f"finding what {' '.join(names)} needs")
         debs = tuple(_deb(*match) for match in _URI.findall(ended.output))
         if not debs:
-            raise Unavailable(f"{' '.join(names)}: the system has it already", hint="cmx detect shows where it is")
+            raise OnSystem(f"{' '.join(names)}: the system has it already", hint="cmx detect shows where it is")
         if core := [deb for deb in debs if deb.name in ("libc6", "libc-bin")]:
             raise Unavailable(
                 f"{' '.join(names)}: needs {core[0]}, newer than the system's",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from cmx.component import InstallRule, SoftwareDetect
 from cmx.detect import Detector, Finding
 from cmx.errors import ComponentInvalid, Unavailable, UsageError
 from cmx.host import Host, target_of
-from cmx.install import describe_install, install_hint, install_rule, install_tool
+from cmx.install import OnSystem, describe_install, install_hint, install_rule, install_tool, tool_held
 from cmx.reporter import Reporter
 from cmx.resolver.plan import Pin, Plan
 from cmx.settings import Settings
@@ -47,9 +48,13 @@ class Tools:
         return found
 
     def obtain(self, pin: Pin, component: SoftwareDetect) -> None:
-        """Install the tool behind a pin where the plan says so, without running anything: no build, no question."""
+        """Install the tool behind a pin where the plan says so, without running anything: no build, no question.
+
+        One that the system has is looked for when it is used.
+        """
         if pin.source == "installable" and self._rule(pin, component).with_ not in _BUILDS:
-            self._install(pin, component)
+            with suppress(OnSystem):
+                self._install(pin, component)
 
     def _looked_for(self, pin: Pin, component: SoftwareDetect) -> Finding:
         """The tool of exactly the plan's version and target, wherever this machine has it."""
@@ -58,7 +63,7 @@ class Tools:
         wanted = target or Host.detect().platform
         fitting = [each for each in findings if not each.target or target_of(each.target) == wanted]
         for found in fitting:
-            if found.version == pin.version:
+            if found.version == pin.version or (pin.source == "installable" and _is_of(found, pin)):
                 return found
         here = ", ".join(dict.fromkeys(each.version for each in fitting)) or "none"
         raise Unavailable(
@@ -68,13 +73,16 @@ class Tools:
         )
 
     def _installed(self, pin: Pin, component: SoftwareDetect) -> Finding:
-        """The tool that a rule of the component puts into the store. A package may call itself less exactly than the
-        program in it: Debian's qemu 7.2 prints 7.2.22."""
-        folder, target = self._install(pin, component), self._target(component)
+        """The tool that a rule of the component puts into the store, or that the system has already."""
+        target = self._target(component)
+        if not tool_held(self._rule(pin, component), store=Store(self.settings)):
+            with suppress(Unavailable):
+                return self._looked_for(pin, component)
+        folder = self._install(pin, component)
         wanted = target or Host.detect().platform
         for found in Detector(self.settings).detect(component).findings:
             own = found.path.is_relative_to(folder) and (not found.target or target_of(found.target) == wanted)
-            if own and f"{found.version}.".startswith(f"{pin.version}."):
+            if own and _is_of(found, pin):
                 return found
         raise ComponentInvalid(
             f"{describe_install(component, self._rule(pin, component))} left no {pin.name} {pin.version} that works",
@@ -104,3 +112,9 @@ class Tools:
 
     def _target(self, component: SoftwareDetect) -> str:
         return self.plan.request.target if component.is_for_a_target else ""
+
+
+def _is_of(found: Finding, pin: Pin) -> bool:
+    """Whether a tool is of a pin's version, which a package may state less exactly than the program in it: Debian's
+    qemu 7.2 prints 7.2.22."""
+    return f"{found.version}.".startswith(f"{pin.version}.")

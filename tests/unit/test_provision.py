@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -65,3 +67,16 @@ def test_a_tool_of_a_portable_lock_is_the_one_of_its_version_wherever_it_lies(
     monkeypatch.setenv("PATH", str(tmp_path / "newer"))
     with pytest.raises(Unavailable, match=r"the plan was made with tool 1\.2\.3, and here is 2\.0\.1"):
         tools.find(pin, tool())
+
+
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="only on Debian and what is made from it")
+def test_a_tool_that_apt_would_fetch_is_the_systems_own_where_the_system_has_it(settings: Settings) -> None:
+    probe = {"run": ["{path}", "--version"], "version": r"^GNU bash, version (\d+\.\d+\.\d+)"}
+    bash = tool("bash", probe=probe, install=[{"with": "apt", "package": "bash"}])
+    (found,) = {each.version for each in Detector(settings).detect(bash).findings}
+    plan = Plan(Request("workflow/w"), "workflow/w==1.0.0", "", {}, {}, {}, (), "0.1.0")
+    tools = Tools(plan, settings, True, Reporter())
+    pin = Pin("shell", "software", "bash", found.rpartition(".")[0], source="installable", how="apt")
+    assert tools.find(pin, bash).version == found
+    with pytest.raises(Unavailable, match=r"bash: "):  # of no other version: apt is asked for that
+        tools.find(replace(pin, version="1.0"), bash)
