@@ -71,7 +71,10 @@ class Task(ABC):
 
     @abstractmethod
     def sample(self, index: int) -> Feeds:
-        """One sample as the model wants it: contiguous arrays whose first axis is 1 long. Called from threads."""
+        """One sample as the model wants it: contiguous arrays whose first axis is 1 long.
+
+        Called from threads, in a validation also while others are answered.
+        """
 
     def collate(self, samples: Sequence[Feeds]) -> Feeds:
         """Several samples as one batch; here they have one shape, and go into memory that is used again.
