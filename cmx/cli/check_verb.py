@@ -8,7 +8,7 @@ from pathlib import Path
 from cmx.cli.answer import Answer
 from cmx.cli.parser import Parser
 from cmx.component import FILE
-from cmx.errors import ComponentInvalid, UsageError
+from cmx.errors import ComponentInvalid, ComponentNotFound, UsageError
 from cmx.repository import Catalog
 from cmx.repository.conformance import Fault, check
 
@@ -27,6 +27,9 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     count, faults, notes = 0, list[Fault](), list[Fault]()
     for path in paths:
         components, wrong = check(path, catalog)
+        if arguments.path and not components and not wrong:
+            hint = f"a component is a folder with a {FILE}: 'cmx new KIND NAME' makes one"
+            raise ComponentNotFound(f"no component in {path}", hint=hint)
         count += len(components)
         faults += wrong
         refused = [(each.file, why) for each in components if (why := refusal(each))]
@@ -49,7 +52,10 @@ def _lines(word: str, found: list[Fault]) -> list[str]:
 
 
 def _folder(text: str) -> Path:
-    path = Path(text).parent if Path(text).name == FILE else Path(text)
-    if not path.is_dir():
-        raise UsageError(f"{text}: there is no such folder", hint="cmx check FOLDER")
-    return path
+    path = Path(text)
+    if path.is_dir():
+        return path
+    if path.name == FILE and path.is_file():
+        return path.parent
+    wrong = f"a component is a folder with a {FILE}" if path.is_file() else "there is no such file or folder"
+    raise UsageError(f"{text}: {wrong}", hint="cmx check FOLDER")

@@ -191,7 +191,8 @@ def test_the_parameters_of_an_action_are_options(capsys: Captured, zoo: Path) ->
             "a name is lower-case letters, digits, '.', '_', '-'; at most 80",
         ),
         ("new model mine --repository biultin", 2, "there is no repository 'biultin'", "did you mean 'builtin'?"),
-        ("check nowhere", 2, "nowhere: there is no such folder", "cmx check FOLDER"),
+        ("check nowhere", 2, "nowhere: there is no such file or folder", "cmx check FOLDER"),
+        ("check component.yaml", 2, "component.yaml: there is no such file or folder", "cmx check FOLDER"),
         ("repo remove zoo", 2, "no added repository 'zoo'", "there is none"),
         ("repo add nowhere", 3, "nowhere: there is no such folder", REPOSITORY_SOURCES),
         (
@@ -318,6 +319,16 @@ def test_checking_names_each_fault_and_is_exit_code_3(capsys: Captured, zoo: Pat
     assert document["checked"] == 2
     assert [Path(fault["file"]).parent.name for fault in document["faults"]] == ["photos", "sounds", "words"]
     assert set(document["faults"][0]) == {"file", "message", "hint"}
+
+
+def test_checking_what_is_no_component_is_an_error(capsys: Captured, zoo: Path) -> None:
+    empty, other = zoo / "empty", zoo / "net.onnx"
+    empty.mkdir()
+    other.write_text("")
+    gone = empty / "component.yaml"
+    assert error_of(capsys, "check", str(gone), code=2)[0] == f"error: {gone}: there is no such file or folder"
+    assert error_of(capsys, "check", str(other), code=2)[0].endswith("a component is a folder with a component.yaml")
+    assert error_of(capsys, "check", str(empty), code=3)[0] == f"error: no component in {empty}"
 
 
 def test_checking_notes_a_model_that_could_not_be_packed(capsys: Captured, zoo: Path, settings: Settings) -> None:
