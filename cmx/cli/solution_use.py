@@ -86,8 +86,6 @@ def preview_answer(
     archive: Archive, plan: Plan, settings: Settings, isolation: Isolation | None, *, runs: bool
 ) -> Answer:
     """Everything that would be done, one line each."""
-    from cmx.repository import Catalog
-    from cmx.solution import impostors
     from cmx.solution.installing import refuse_forged
     from cmx.solution.preview import preview
 
@@ -98,8 +96,7 @@ def preview_answer(
         "isolation": str(isolation) if isolation else "",
         "would": [each._asdict() for each in doings],
     }
-    others = map(str, impostors(archive, Catalog.default(settings)))
-    lines = [f"{archive.path.name}: {verdict.text}", *others]
+    lines = [f"{archive.path.name}: {verdict.text}"]
     if runs:
         lines.append(f"isolation: {isolation or 'none: it may do all that you may do'}")
     workers = [each for each in doings if isolation and each.command and each.command[-1].endswith("job.json")]

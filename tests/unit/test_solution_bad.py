@@ -470,8 +470,6 @@ def test_a_component_of_ours_replaced_by_one_with_the_same_name_is_named(
     told = capsys.readouterr().err.splitlines()
     assert told[0] == f"error: flow.cmx.zip: {named}"
     assert told[1].endswith("--allow-untrusted installs it all the same")
-    assert main(["solution", "init", str(path), "--platform", "linux-x86_64", "--dry-run"]) == 0
-    assert named in capsys.readouterr().out
     (tmp_path / "ours/zoo/models/net/component.yaml").write_text(
         re.sub("uid: a", "uid: b", (tmp_path / "ours/zoo/models/net/component.yaml").read_text())
     )
