@@ -239,6 +239,7 @@ def _words(error: Any) -> str:
 _WORDS = {
     "const": "{shown} is not {limit!r}",
     "format": "{shown} is not a {limit}",
+    "not": "{shown} is not allowed",
     "minimum": "{shown} is less than {limit}",
     "maximum": "{shown} is more than {limit}",
     "exclusiveMinimum": "{shown} is not more than {limit}",

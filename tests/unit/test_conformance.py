@@ -14,7 +14,7 @@ from cmx.reference import COMPONENT_KINDS
 from cmx.repository import Catalog, Repository
 from cmx.repository.conformance import check
 from cmx.repository.templates import create, new_uid
-from cmx.schema import parse_yaml
+from cmx.schema import parse_yaml, validate_value
 from cmx.settings import Settings, builtin_repository
 from cmx.store import Store
 
@@ -389,6 +389,40 @@ def test_operators_and_their_parameters_are_held_against_those_there_are(setting
         (f"{file}: postprocess.0: softmax takes no parameter, not 3", "write {softmax: {}}"),
         (f"{file}: variants.onnx.preprocess.1: normalize lacks std", "write {normalize: {std: …}}"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("step", "said", "hint"),
+    [
+        ("top_k: five", 'top_k: k: "five" is not of type integer', ""),
+        ("center_crop: {fraction: 3}", "center_crop: fraction: 3 is more than 1", ""),
+        ("resize: {size: -1}", "resize: size: -1 is less than 1", ""),
+        ("resize: {size: 224, filter: bicubik}", 'resize: filter: "bicubik" is not one of ', "did you mean 'bicubic'?"),
+        ("normalize: {mean: 127, std: 0}", "normalize: std: 0 is not allowed", ""),
+        ("prompt: hello", 'prompt: template: "hello" ', "it has to be a text that says {text} once"),
+    ],
+)
+def test_a_parameter_of_an_operator_is_what_it_may_be(
+    settings: Settings, tmp_path: Path, step: str, said: str, hint: str
+) -> None:
+    put(tmp_path, "net", model("net", "{onnx: {source: {file: component.yaml}}}", f"preprocess: [{{{step}}}]\n"))
+    [fault] = check(tmp_path, Catalog([Repository.open(tmp_path)], settings))[1]
+    assert fault.message.startswith(f"{tmp_path}/net/component.yaml: preprocess.0: {said}")
+    assert fault.hint == hint
+
+
+VALUES = [5, 0, -1, 0.5, 1.5, 5.0, True, None, "five", "", "a {text}", "{text} {text}", "NCHW", "BGR", "bicubic"]
+VALUES += [[], [1], [1, 2], [1, 0], [1, 2, 3], [1.5, 2], ["a", "b"], {}]
+
+
+def test_check_and_the_worker_agree_on_what_a_parameter_may_be() -> None:
+    from cmx.repository.operator_rules import _operators
+    from cmx.worker.operators.registry import _RULES
+    from cmx.worker.operators.values import problem
+
+    assert {name: each.rules for name, each in _operators().items()} == _RULES
+    for rule in (rule for rules in _RULES.values() for rule in rules.values()):
+        assert [not validate_value(value, rule) for value in VALUES] == [not problem(value, rule) for value in VALUES]
 
 
 def test_the_operators_that_check_knows_are_those_that_the_worker_binds() -> None:

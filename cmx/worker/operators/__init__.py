@@ -2,7 +2,8 @@
 
 A step is a mapping of one operator to its parameters, ``{resize: {size: 224}}``; a value that is no mapping is
 that of the operator's first parameter, ``{top_k: 5}``. An operator is a function in any file of this package,
-marked with ``@operator``; one value goes in and one comes out, the rest are keywords.
+marked with ``@operator``, which is told what its parameters may be; one value goes in and one comes out, the
+rest are keywords.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["OperatorError", "operator", "operators", "pipeline"]
 def pipeline(steps: Sequence[Mapping[str, Any]]) -> Callable[[Any], Any]:
     """A function that applies the steps in order to one value: a picture, or the output of a model.
 
-    Raises OperatorError at once for an unknown operator, or a parameter that is unknown or missing.
+    Raises OperatorError at once for an unknown operator, or a parameter that is unknown, missing or wrong.
     """
     return partial(_apply, tuple(bind(number, step) for number, step in enumerate(steps, start=1)))
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmx.worker.operators.registry import OperatorError, operator
+from cmx.worker.operators.registry import operator
 
 
-@operator
+@operator(size={"type": "integer", "minimum": 1}, context={"type": "integer", "minimum": 0})
 def frames(signal: np.ndarray, *, size: int, context: int = 0) -> np.ndarray:
     """The signal in frames of ``size`` values, each after the ``context`` values before it: (count, context + size).
 
     Zeros stand before the first frame; what is left over at the end is dropped. Contiguous in memory.
     """
-    if size < 1 or context < 0:
-        raise OperatorError(f"frames: size is {size} and context is {context}; they must be above 0, and 0 or more")
     count = len(signal) // size
     padded = np.concatenate([np.zeros(context, signal.dtype), signal[: count * size]])
     starts = np.arange(count)[:, None] * size

@@ -21,7 +21,11 @@ class Boxes(NamedTuple):
         return Boxes(self.corners[chosen], self.scores[chosen], self.classes[chosen])
 
 
-@operator
+@operator(
+    strides={"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
+    size={"type": "integer", "minimum": 1},
+    least={"type": "number", "minimum": 0, "maximum": 1},
+)
 def boxes_of_grids(
     outputs: Mapping[str, np.ndarray], *, strides: Sequence[int], size: int, least: float = 0.05
 ) -> List[Boxes]:
@@ -62,7 +66,7 @@ def _at_least(corners: np.ndarray, scores: np.ndarray, least: float) -> Boxes:
     return Boxes(corners[cells], scores[cells, classes], classes)
 
 
-@operator
+@operator(size={"type": "integer", "minimum": 1}, least={"type": "number"})
 def boxes_of_list(outputs: Any, *, size: int, least: float = 0.0) -> List[Boxes]:
     """The boxes of each picture of a batch, of one output (batch, n, 6): left, top, right, bottom, score and class.
 
@@ -75,7 +79,11 @@ def boxes_of_list(outputs: Any, *, size: int, least: float = 0.0) -> List[Boxes]
     return [boxes.take(np.flatnonzero(boxes.scores >= least)) for boxes in found]
 
 
-@operator
+@operator(
+    overlap={"type": "number", "minimum": 0, "maximum": 1},
+    most={"type": "integer", "minimum": 1},
+    candidates={"type": "integer", "minimum": 1},
+)
 def suppress(
     pictures: Sequence[Boxes], *, overlap: float = 0.6, most: int = 100, candidates: int = 1000
 ) -> List[Boxes]:

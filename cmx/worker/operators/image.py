@@ -6,29 +6,34 @@ from typing import TYPE_CHECKING, Sequence, Union
 
 import numpy as np
 
-from cmx.worker.operators.registry import OperatorError, nearest, operator
+from cmx.worker.operators.registry import operator
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_FILTERS = ("bicubic", "bilinear", "lanczos", "nearest")
 
-
-@operator
+@operator(fraction={"type": "number", "exclusiveMinimum": 0, "maximum": 1})
 def center_crop(image: Image, *, fraction: float) -> Image:
     """The square in the middle whose side is ``fraction`` (0 < fraction <= 1) of the shorter side, rounded down.
 
     An odd pixel left over goes to the top and the left, as in TensorFlow's EfficientNet.
     """
-    if not 0 < fraction <= 1:
-        raise OperatorError(f"center_crop: fraction is {fraction}; it must be above 0 and at most 1")
     width, height = image.size
     side = max(1, int(fraction * min(width, height)))
     left, top = (width - side + 1) // 2, (height - side + 1) // 2
     return _rgb(image).crop((left, top, left + side, top + side))
 
 
-@operator
+@operator(
+    size={
+        "type": ["integer", "array"],
+        "minimum": 1,
+        "items": {"type": "integer", "minimum": 1},
+        "minItems": 2,
+        "maxItems": 2,
+    },
+    filter={"type": "string", "enum": ["bicubic", "bilinear", "lanczos", "nearest"]},
+)
 def resize(image: Image, *, size: Union[int, Sequence[int]], filter: str = "bilinear") -> Image:
     """The picture at ``size``: the side of a square, or [height, width]; proportions are not kept.
 
@@ -36,15 +41,11 @@ def resize(image: Image, *, size: Union[int, Sequence[int]], filter: str = "bili
     """
     from PIL import Image
 
-    if filter not in _FILTERS:
-        raise OperatorError(f"resize: unknown filter {filter!r}; {nearest(filter, _FILTERS)}")
     height, width = (size, size) if isinstance(size, int) else size
-    if height < 1 or width < 1:
-        raise OperatorError(f"resize: size is {size}; it must be 1 or more")
     return _rgb(image).resize((width, height), Image.Resampling[filter.upper()])
 
 
-@operator
+@operator()
 def grey(image: Image) -> np.ndarray:
     """The picture's brightness, uint8, of shape (height, width, 1)."""
     return np.asarray(image if image.mode == "L" else image.convert("L"))[..., np.newaxis]

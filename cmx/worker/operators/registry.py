@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Mapping, TypeVar
+from typing import Any, Callable, Dict, Mapping, TypeVar
+
+from cmx.worker.operators.values import Rule, nearest, problem, whole
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _OPERATORS: Dict[str, Callable[..., Any]] = {}
+_RULES: Dict[str, Mapping[str, Rule]] = {}
 
 
 class OperatorError(ValueError):
     """A step names what does not exist, or a value that an operator cannot work with."""
 
 
-def operator(function: Function) -> Function:
-    """Register a function as the operator of its name; two of one name are an error."""
-    if function.__name__ in _OPERATORS:
-        raise OperatorError(f"there are two operators named {function.__name__!r}")
-    _OPERATORS[function.__name__] = function
-    return function
+def operator(**rules: Rule) -> Callable[[Function], Function]:
+    """Register a function as the operator of its name; two of one name are an error.
+
+    ``rules`` says of each parameter after the first what it may be, and is written out: ``cmx check`` reads it, too.
+    """
+
+    def register(function: Function) -> Function:
+        name = function.__name__
+        if name in _OPERATORS:
+            raise OperatorError(f"there are two operators named {name!r}")
+        parameters = list(inspect.signature(function).parameters)[1:]
+        if sorted(parameters) != sorted(rules):
+            raise OperatorError(f"{name} has the parameters {parameters}, and rules for {list(rules)}")
+        _OPERATORS[name], _RULES[name] = function, rules
+        return function
+
+    return register
 
 
 def operators() -> tuple[str, ...]:
@@ -37,11 +50,12 @@ def bind(number: int, step: Mapping[str, Any]) -> Callable[[Any], Any]:
     if name not in _OPERATORS:
         raise OperatorError(f"step {number}: unknown operator {name!r}; {nearest(name, _OPERATORS)}")
     function = _OPERATORS[name]
-    return partial(function, **_parameters(f"step {number}, {name}", function, given))
+    return partial(function, **_parameters(f"step {number}, {name}", name, given))
 
 
-def _parameters(where: str, function: Callable[..., Any], given: Any) -> dict[str, Any]:
-    known = list(inspect.signature(function).parameters.values())[1:]
+def _parameters(where: str, operator: str, given: Any) -> dict[str, Any]:
+    known = list(inspect.signature(_OPERATORS[operator]).parameters.values())[1:]
+    rules = _RULES[operator]
     if not isinstance(given, Mapping):
         if not known:
             raise OperatorError(f"{where}: it has no parameter to take {given!r}; write {{}}")
@@ -53,13 +67,8 @@ def _parameters(where: str, function: Callable[..., Any], given: Any) -> dict[st
     missing = [p.name for p in known if p.default is p.empty and p.name not in given]
     if missing:
         raise OperatorError(f"{where}: {', '.join(missing)} must be given")
-    return dict(given)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A sentence for a misspelt word: the nearest known one, or all there are."""
-    names = sorted(known)
-    close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return "there is: " + ", ".join(names) if names else "there is none"
+    for name, value in given.items():
+        wrong = problem(value, rules[name])
+        if wrong:
+            raise OperatorError(f"{where}: {name} is {value!r}; {wrong}")
+    return {name: whole(value, rules[name]) for name, value in given.items()}

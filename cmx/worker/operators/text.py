@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from cmx.worker.operators.registry import OperatorError, operator
-
-_PLACE = "{text}"
+from cmx.worker.operators.registry import operator
 
 
-@operator
+@operator(
+    template={
+        "type": "string",
+        "pattern": r"^(?![\s\S]*\{text\}[\s\S]*\{text\})[\s\S]*\{text\}",
+        "description": "a text that says {text} once",
+    }
+)
 def prompt(text: str, *, template: str) -> str:
     """The text in its place in what a model was trained to be asked: ``{text}`` in the template."""
-    if template.count(_PLACE) != 1:
-        raise OperatorError(f"prompt: the template has to say {_PLACE} once, it is {template!r}")
-    return template.replace(_PLACE, text)
+    return template.replace("{text}", text)

@@ -181,11 +181,18 @@ def test_a_misspelt_step_is_an_error_before_anything_runs(step: Any, message: st
     [
         ({"center_crop": 1.5}, "fraction is 1.5; it must be above 0 and at most 1"),
         ({"center_crop": 0}, "fraction is 0;"),
-        ({"resize": {"size": 4, "filter": "bicubik"}}, "unknown filter 'bicubik'; did you mean 'bicubic'?"),
-        ({"resize": 0}, "size is 0; it must be 1 or more"),
+        ({"center_crop": "half"}, "fraction is 'half'; it must be a number"),
+        ({"resize": {"size": 4, "filter": "bicubik"}}, "filter is 'bicubik'; did you mean 'bicubic'?"),
+        ({"resize": 0}, "step 1, resize: size is 0; it must be 1 or more"),
+        ({"resize": {"size": [4]}}, "size is [4]; it must have 2 values"),
+        ({"resize": {"size": [4, -1]}}, "size is [4, -1]; it must be 1 or more"),
+        ({"resize": 4.5}, "size is 4.5; it must be a whole number or a list"),
         ({"normalize": {"mean": [1, 2], "std": 1}}, "mean has 2 values for 3 channels"),
-        ({"normalize": {"mean": 1, "std": 0}}, "std is 0"),
-        ({"layout": "NCWH"}, "'NCWH' is neither NCHW nor NHWC"),
+        ({"normalize": {"mean": 1, "std": 0}}, "std is 0; it must not be 0"),
+        ({"normalize": {"mean": [], "std": 1}}, "mean is []; it must have at least 1 values"),
+        ({"layout": "NCWH"}, "order is 'NCWH'; did you mean 'NCHW'?"),
+        ({"top_k": "five"}, "step 1, top_k: k is 'five'; it must be a whole number"),
+        ({"top_k": True}, "k is True; it must be a whole number"),
     ],
 )
 def test_a_value_an_operator_cannot_work_with_is_an_error(step: dict[str, Any], message: str) -> None:

@@ -74,7 +74,7 @@ def test_a_question_is_asked_in_the_model_s_own_words(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("template", ["no place", "{text} and {text}"])
 def test_a_template_has_one_place_for_the_text(template: str) -> None:
-    with pytest.raises(OperatorError, match="the template has to say"):
+    with pytest.raises(OperatorError, match=r"it must be a text that says \{text\} once"):
         pipeline([{"prompt": {"template": template}}])("hello")
 
 
