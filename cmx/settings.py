@@ -20,14 +20,13 @@ class Settings(NamedTuple):  # not a dataclass: 'cmx list' and 'cmx find' do wit
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """``CMX_HOME``, or the platform's folder for user data. Raises UsageError for one that is a file."""
+        """``CMX_HOME``, or the platform's folder for user data. Raises UsageError for one that is, or is in, a file."""
         home = (os.environ if environ is None else environ).get("CMX_HOME")
         if home:
             folder = Path(home).expanduser().absolute()
-            if folder.is_file():
-                raise UsageError(
-                    f"CMX_HOME: {folder} is a file", hint="set it to a folder, which need not be there yet"
-                )
+            there = next(place for place in (folder, *folder.parents) if place.exists())
+            if not there.is_dir():
+                raise UsageError(f"CMX_HOME: {there} is a file", hint="set it to a folder, which need not be there yet")
             return cls(folder)
         import platformdirs
 

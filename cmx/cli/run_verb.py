@@ -23,7 +23,7 @@ from cmx.cli.console import Console
 from cmx.cli.parameters import add_request_options, parameters, read_request, resolve
 from cmx.cli.parser import Parser
 from cmx.cli.result_text import matrix_text, result_text
-from cmx.cli.run_words import add_named_options, check_words
+from cmx.cli.run_words import add_named_options, check_words, refuse_without_action
 from cmx.cli.sampling import add_measuring_options, read_options
 from cmx.errors import RunError, UsageError
 from cmx.files import counted
@@ -55,6 +55,7 @@ def configure(parser: Parser, arguments: list[str]) -> None:
     add_measuring_options(parser)
     add_named_options(parser, arguments)
     if arguments and arguments[0].startswith("-"):
+        refuse_without_action(parser, arguments[0])
         parser.reminder = f"the action comes first, and brings its options: cmx run benchmark {arguments[0]}"
 
 

@@ -28,6 +28,20 @@ def add_named_options(parser: Parser, arguments: list[str]) -> None:
         add_setting_options(parser, software)
 
 
+def refuse_without_action(parser: Parser, option: str) -> None:
+    """Raise UsageError for an option that an action brings, and which stands where the action is to be named."""
+    name = option.partition("=")[0]
+    if name in parser.options:
+        return
+    catalog = Catalog.default()
+    actions = (_action(catalog, each) for each in catalog.names("action"))
+    owners = [each.name for each in actions if each and name.removeprefix("--") in each.parameters]
+    if owners:
+        owner = "benchmark" if "benchmark" in owners else owners[0]
+        hint = f"the action that brings it comes first: cmx run {owner} {option}"
+        raise UsageError(f"cmx run: unknown option {name}", hint=hint)
+
+
 def _draft(arguments: list[str], action: str) -> Draft | None:
     """The request with its names looked up; None where one is wrong: whoever carries the command out says what."""
     named = len(arguments) > 1 and not arguments[1].startswith("-")

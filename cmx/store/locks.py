@@ -29,7 +29,7 @@ def lock(
     timeout: float | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
-    """Hold the lock file ``path`` while the block runs; ``what`` completes "waiting for … to finish".
+    """Hold the lock file ``path`` while the block runs; ``what`` is what it does, as in "fetching numbers".
 
     If somebody else holds it, ``on_wait`` is called once with a sentence that says who. Raises Busy after
     ``timeout`` seconds (None waits for ever, 0 not at all), StoreError when the file cannot be made.
@@ -56,21 +56,21 @@ def _acquire(path: Path, what: str, timeout: float | None, on_wait: Callable[[st
         return held
     except Timeout:
         if on_wait is not None and timeout != 0:
-            on_wait(f"waiting for {holder(path)} to finish {what}")
+            on_wait(f"waiting for {holder(path)} before {what}")
     try:
         held.acquire(timeout=-1 if timeout is None else timeout, poll_interval=0.05)
         return held
     except Timeout as error:
-        message = f"{what}: {holder(path)} is still at it after {timeout:g} s"
+        message = f"{what}: {holder(path)} has not finished after {timeout:g} s"
         raise Busy(message, hint="wait for it to finish, or end it, and run this again") from error
 
 
 def holder(path: Path) -> str:
-    """Who holds the lock, for people: ``another cmx (process 123, since 12:00:01)``. A hint, never proof."""
+    """Who holds the lock, for people: ``another cmx (process 123, since 12:00:01: counting)``. A hint, never proof."""
     try:
         told = json.loads(_holder_file(path).read_text(encoding="utf-8"))
         since = time.strftime("%H:%M:%S", time.localtime(told["since"]))
-        return f"another cmx (process {told['pid']}, since {since})"
+        return f"another cmx (process {told['pid']}, since {since}: {told['what']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another cmx"
 

@@ -218,6 +218,14 @@ def test_a_home_that_is_a_file_is_refused(capsys: Captured, tmp_path: Path, monk
     monkeypatch.setenv("CMX_HOME", str(tmp_path / "file"))
     found = error_of(capsys, "list", code=2)
     assert found[0] == f"error: CMX_HOME: {tmp_path / 'file'} is a file"
+    monkeypatch.setenv("CMX_HOME", str(tmp_path / "file" / "home"))
+    assert error_of(capsys, "doctor", code=2) == found
+
+
+@pytest.mark.parametrize(("word", "owner"), [("--input", "run"), ("--duration=1", "benchmark")])
+def test_an_option_in_the_place_of_its_action_is_told_which_that_is(capsys: Captured, word: str, owner: str) -> None:
+    found = error_of(capsys, "run", word, code=2)
+    assert found[1] == f"hint: the action that brings it comes first: cmx run {owner} {word}"
 
 
 def test_an_action_given_as_a_verb_is_told_what_runs_it(capsys: Captured) -> None:

@@ -256,7 +256,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from cmx.store import lock
-with lock(Path(sys.argv[1]), what="measuring"):
+with lock(Path(sys.argv[1]), what="holding"):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -284,13 +284,13 @@ def test_whoever_waits_for_a_lock_is_told_once_who_holds_it(held: tuple[Path, su
     with lock(path, what="measuring", on_wait=on_wait):
         assert len(told) == 1
         assert f"waiting for another cmx (process {process.pid}, since " in told[0]
-        assert told[0].endswith("to finish measuring")
+        assert told[0].endswith(": holding) before measuring")
 
 
 def test_a_lock_that_is_not_had_in_time_is_an_error(held: tuple[Path, subprocess.Popen[str]]) -> None:
     path, process = held
     with (
-        pytest.raises(Busy, match=f"measuring: another cmx .process {process.pid}.* still at it after 0.1 s"),
+        pytest.raises(Busy, match=f"measuring: another cmx .process {process.pid}.* has not finished after 0.1 s"),
         lock(path, what="measuring", timeout=0.1),
     ):
         raise AssertionError("got a lock that another process holds")
@@ -324,7 +324,7 @@ def test_a_wait_without_a_known_holder_still_says_something(tmp_path: Path) -> N
         path.with_name("one.lock.holder").write_text("not json")
         with pytest.raises(Busy), lock(path, what="counting", timeout=0.01, on_wait=told.append):
             pass
-    assert told == ["waiting for another cmx to finish counting"]
+    assert told == ["waiting for another cmx before counting"]
 
 
 def test_the_list_says_what_is_there(store: Store, hello: Path) -> None:
