@@ -133,14 +133,6 @@ def readme(pair: Pair, place: Place, benchmark: rules.Benchmark) -> str:
         "",
         "Again:",
         "",
-        *dict.fromkeys(f"    {_command(each)}" for each in (run, pair.accuracy)),
+        *dict.fromkeys(f"    {each.command()}" for each in (run, pair.accuracy)),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _command(run: Run) -> str:
-    request = run.result.request
-    words = [f"--set {name}={value}" for name, value in (request.get("parameters") or {}).items()]
-    words += [f"--use {role}={reference}" for role, reference in (request.get("use") or {}).items()]
-    words += [f"--seed {request['seed']}"] if request.get("seed") else []
-    return " ".join(["cmx run", str(request.get("action", "benchmark")), str(request.get("workflow", "")), *words])

@@ -16,7 +16,6 @@ from cmx.results import Result, Step
 ENGINE = "mlperf-loadgen"
 _MACHINE = ("hostname", "board", "cpu_model", "sockets", "cores", "threads", "memory", "accelerators")
 _ROLES = ("model", "dataset", "framework")
-_OWN_WORD = {"SingleStream": "single-stream", "MultiStream": "multi-stream", "Server": "server", "Offline": "offline"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,15 @@ class Run:
         """For messages: "result 7f3a91c2"."""
         return f"result {self.result.short}"
 
+    def command(self, **changed: str) -> str:
+        """What makes such a run again, with some parameters changed."""
+        request = self.result.request
+        parameters = {**(request.get("parameters") or {}), **changed}
+        words = [f"--set {name}={value}" for name, value in parameters.items()]
+        words += [f"--use {role}={reference}" for role, reference in (request.get("use") or {}).items()]
+        words += [f"--seed {request['seed']}"] if request.get("seed") else []
+        return " ".join(["cmx run", str(request.get("action", "benchmark")), str(request.get("workflow", "")), *words])
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -87,6 +95,9 @@ def pairs(results: Sequence[Result]) -> list[Pair]:
     performance = [run for run in found if run.log.mode == "PerformanceOnly"]
     if not performance:
         hint = "cmx run benchmark WORKFLOW --set scenario=single-stream makes one"
+        if both := [run for run in found if run.log.mode == "SubmissionRun"]:
+            why = f"{both[0].said} is a submission run, whose halves share one log, and a tree has a log for each"
+            raise UsageError(why, hint=f"{both[0].command(mode='performance')}, then the same with mode=accuracy")
         raise UsageError("none of these results holds a performance run of MLPerf LoadGen", hint=hint)
     made = [Pair(run, _accuracy_of(run, found)) for run in _one_each(performance)]
     for pair in made:
@@ -133,11 +144,9 @@ def _accuracy_of(performance: Run, runs: Iterable[Run]) -> Run:
         raise UsageError(what, hint="name one of them")
     own = [run for run in same if run.result.id == performance.result.id]
     if not (asked or own or same):
-        word = _OWN_WORD.get(scenario, scenario)
-        workflow = performance.result.workflow.partition("/")[2].partition("==")[0]
         raise UsageError(
             f"no accuracy run of {model} in {scenario} is among these results",
-            hint=f"cmx run benchmark {workflow} --set scenario={word} --set mode=accuracy, and name its result too",
+            hint=f"{performance.command(mode='accuracy')}, and name its result too",
         )
     return (asked or own or same)[0]
 

@@ -180,9 +180,11 @@ def test_results_that_make_no_pair_are_refused(both: list[Result], tmp_path: Pat
     lone = result(tmp_path / "lone", SINGLE_STREAM, accuracy=False)
     with pytest.raises(UsageError, match="no accuracy run of efficientnet-lite0 in SingleStream") as caught:
         export([lone], tmp_path / "tree")
-    assert caught.value.hint.startswith(
-        "cmx run benchmark image-classification --set scenario=single-stream --set mode="
-    )
+    assert caught.value.hint == "cmx run benchmark image-classification --set mode=accuracy, and name its result too"
+    own = replace(lone, request={**lone.request, "parameters": {"threads": 2}, "use": {"model": "model/mine"}})
+    with pytest.raises(UsageError, match="no accuracy run") as caught:
+        export([own], tmp_path / "tree")
+    assert "--set threads=2 --set mode=accuracy --use model=model/mine, and" in caught.value.hint
     with pytest.raises(UsageError, match="both are performance runs of efficientnet-lite0 in SingleStream"):
         export([both[0], lone], tmp_path / "tree")
     answers = result(tmp_path / "answers", SINGLE_STREAM, performance=False)
@@ -191,6 +193,15 @@ def test_results_that_make_no_pair_are_refused(both: list[Result], tmp_path: Pat
     other = {"comparability": replace(COMPARABILITY, hashes={"model": "c" * 64, "dataset": "b" * 64})}
     with pytest.raises(UsageError, match="the model of results"):
         export([lone, replace(answers, **other)], tmp_path / "tree")
+
+
+def test_a_submission_run_is_refused_with_the_two_runs_that_a_tree_takes(tmp_path: Path) -> None:
+    lone = result(tmp_path / "lone", SINGLE_STREAM, accuracy=False)
+    log = tmp_path / "lone" / "benchmark" / DETAIL
+    log.write_text(log.read_text(encoding="utf-8").replace('"PerformanceOnly"', '"SubmissionRun"'), encoding="utf-8")
+    with pytest.raises(UsageError, match="is a submission run, whose halves share one log") as caught:
+        export([lone], tmp_path / "tree")
+    assert caught.value.hint.endswith("--set mode=performance, then the same with mode=accuracy")
 
 
 def test_results_of_two_machines_of_another_engine_or_that_failed_are_refused(
