@@ -10,7 +10,7 @@ from cmx.cli.parser import Parser
 from cmx.component import FILE
 from cmx.errors import ComponentInvalid, ComponentNotFound, UsageError
 from cmx.repository import Catalog
-from cmx.repository.conformance import Fault, check
+from cmx.repository.conformance import Fault, check, notes
 
 
 def configure(parser: Parser, arguments: list[str]) -> None:
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
 
     catalog = Catalog.default()
     paths = [_folder(arguments.path)] if arguments.path else [each.root for each in catalog.repositories]
-    count, faults, notes = 0, list[Fault](), list[Fault]()
+    count, faults, noted = 0, list[Fault](), list[Fault]()
     for path in paths:
         components, wrong = check(path, catalog)
         if arguments.path and not components and not wrong:
@@ -32,14 +32,15 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
             raise ComponentNotFound(f"no component in {path}", hint=hint)
         count += len(components)
         faults += wrong
+        noted += notes(path, components, catalog)
         refused = [(each.file, why) for each in components if (why := refusal(each))]
-        notes += [Fault(file, why, f"to pack or publish it, {REMEDY}") for file, why in refused]
+        noted += [Fault(file, why, f"to pack or publish it, {REMEDY}") for file, why in refused]
     document = {
         "checked": count,
         "faults": [{"file": str(f.file), "message": f.message, "hint": f.hint} for f in faults],
-        "notes": [{"file": str(f.file), "message": f.message, "hint": f.hint} for f in notes],
+        "notes": [{"file": str(f.file), "message": f.message, "hint": f.hint} for f in noted],
     }
-    lines = [*_lines("broken", faults), *_lines("note", notes)]
+    lines = [*_lines("broken", faults), *_lines("note", noted)]
     lines.append(
         f"{count} component{'s' if count != 1 else ''} checked, {len(faults)} fault{'s' if len(faults) != 1 else ''}"
     )

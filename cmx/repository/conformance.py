@@ -12,8 +12,8 @@ from cmx.component import FILE, Action, Component, Dataset, Model, SoftwareDetec
 from cmx.component_file import load
 from cmx.errors import CmxError, nearest
 from cmx.reference import Reference
+from cmx.repository import model_rules
 from cmx.repository.catalog import Catalog, near
-from cmx.repository.operator_rules import step_faults
 from cmx.repository.query import Query
 from cmx.repository.repository import REPOSITORY_FILE, Repository
 from cmx.repository.source_rules import source_faults
@@ -47,6 +47,16 @@ def check(path: Path, catalog: Catalog) -> tuple[list[Component], list[Fault]]:
     return components, faults
 
 
+def notes(path: Path, components: Sequence[Component], catalog: Catalog) -> Iterator[Fault]:
+    """What breaks no rule in components that were checked below ``path``, and may be a slip all the same."""
+    catalog = _with_neighbours(path.resolve(), catalog)
+    for component in components:
+        said = [*model_rules.notes(component.document)]
+        if isinstance(component, Model):
+            said += model_rules.unread(component, catalog)
+        yield from (_fault(component, f"{place}: {message}", hint) for place, message, hint in said)
+
+
 def _with_neighbours(path: Path, catalog: Catalog) -> Catalog:
     """The catalog, and the repository that ``path`` lies in: its components know each other before it is added."""
     root = next((folder for folder in (path, *path.parents) if (folder / REPOSITORY_FILE).is_file()), path)
@@ -72,7 +82,7 @@ def _faults(component: Component, catalog: Catalog) -> Iterator[Fault]:
             yield from _imports(file)
     if isinstance(component, Model):
         yield from _converters(component)
-        yield from _operators(component)
+        yield from _claims(component, catalog)
     if isinstance(component, SoftwareDetect):
         yield from _aliases(component, catalog)
         yield from _defaults(component, "settings", component.settings)
@@ -211,13 +221,10 @@ def _converters(model: Model) -> Iterator[Fault]:
                     yield found
 
 
-def _operators(model: Model) -> Iterator[Fault]:
-    """The steps before and after the model, and before and after a variant that has its own, are known operators."""
-    owners = {"": model.document, **{f"variants.{k}.": v for k, v in model.document["variants"].items()}}
-    for owner, document in owners.items():
-        for key in ("preprocess", "postprocess"):
-            for place, message, hint in step_faults(document.get(key, [])):
-                yield _fault(model, f"{owner}{key}.{place}: {message}", hint)
+def _claims(model: Model, catalog: Catalog) -> Iterator[Fault]:
+    """What the model says of itself fits what there is."""
+    for place, message, hint in model_rules.model_faults(model, catalog):
+        yield _fault(model, f"{place}: {message}", hint)
 
 
 def _defaults(component: Component, key: str, fragments: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cmx.errors import ComponentInvalid, UsageError
 from cmx.install import fetch
 from cmx.reference import COMPONENT_KINDS
 from cmx.repository import Catalog, Repository
-from cmx.repository.conformance import check
+from cmx.repository.conformance import check, notes
 from cmx.repository.templates import create, new_uid
 from cmx.schema import parse_yaml, validate_value
 from cmx.settings import Settings, builtin_repository
@@ -409,6 +410,113 @@ def test_a_parameter_of_an_operator_is_what_it_may_be(
     [fault] = check(tmp_path, Catalog([Repository.open(tmp_path)], settings))[1]
     assert fault.message.startswith(f"{tmp_path}/net/component.yaml: preprocess.0: {said}")
     assert fault.hint == hint
+
+
+CLAIMS = """schema: 1
+kind: model
+uid: {uid}
+name: net
+version: 1.0.0
+description: A classifier
+task: image-classification
+inputs: [{{name: x, dtype: float32, shape: [1]}}]
+outputs: [{{name: y, dtype: float32, shape: [1]}}]
+variants:
+  weights: {{source: {{file: component.yaml}}}}
+  onnx: {{source: {{file: component.yaml}}}}
+  other: {{from: weights, convert: {{entry: convert.py:to_other}}, format: onnx}}
+reference: {{dataset: photos, top_1: 0.9, top_3: 1, tolerance: 0.05}}
+"""
+
+
+def claims(settings: Settings, root: Path, old: str, new: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The faults and the notes of a good model, of which something was replaced; each with its hint."""
+    text = CLAIMS.format(uid=uid("model/net"))
+    assert old in text
+    put_all(root, package("runner", formats="[onnx, torch]"))
+    file = put(root, "net", text.replace(old, new))
+    (root / "net" / "convert.py").write_text("def to_other(context): ...\n")
+    catalog = Catalog([Repository.open(root)], settings)
+    components, found = check(root / "net", catalog)
+    both = (found, notes(root / "net", components, catalog))
+    faults, noted = ([(each.message.removeprefix(f"{file}: "), each.hint) for each in some] for some in both)
+    return faults, noted
+
+
+NUMBER = "write a share of 1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        (
+            "x, dtype: float32",
+            "x, dtype: flot32",
+            "inputs.0.dtype: there is no type 'flot32'",
+            "did you mean 'float32'?",
+        ),
+        ("top_1: 0.9", "top_1: 90", "reference.top_1: 90 is not between 0 and 1", f"{NUMBER}, as in 0.9 for 90 %"),
+        ("top_1: 0.9", "top_1: -0.1", "reference.top_1: -0.1 is not between 0 and 1", NUMBER),
+        ("0.05", "5", "reference.tolerance: 5 is not between 0 and 1", f"{NUMBER}, as in 0.05 for 5 %"),
+        (
+            "top_1",
+            "top_one",
+            "reference.top_one: image-classification has no such metric",
+            "did you mean 'top_1' or 'top_5'?",
+        ),
+        (
+            "top_3",
+            "top_0",
+            "reference.top_0: image-classification has no such metric",
+            "did you mean 'top_1' or 'top_5'?",
+        ),
+        (
+            "  onnx:",
+            "  onx:",
+            "variants.onx: no framework of the catalog reads the format 'onx'",
+            "did you mean 'onnx'?",
+        ),
+        (
+            "format: onnx",
+            "format: onx",
+            "variants.other.format: no framework of the catalog reads the format 'onx'",
+            "did you mean 'onnx'?",
+        ),
+    ],
+)
+def test_what_a_model_says_of_itself_is_held_against_what_there_is(
+    settings: Settings, tmp_path: Path, old: str, new: str, message: str, hint: str
+) -> None:
+    assert claims(settings, tmp_path, old, new) == ([(message, hint)], [])
+
+
+@pytest.mark.parametrize(
+    "new", ["{none: constant weights}", "[{dataset: photos, top_1: 0.9}, {dataset: more, top_5: 1}]"]
+)
+def test_a_model_s_claims_that_fit_are_no_faults(settings: Settings, tmp_path: Path, new: str) -> None:
+    old = "{dataset: photos, top_1: 0.9, top_3: 1, tolerance: 0.05}"
+    assert claims(settings, tmp_path, old, new) == ([], [])
+    assert claims(settings, tmp_path, "x, dtype: float32", "x, dtype: int8") == ([], [])
+
+
+def test_what_may_be_meant_is_noted_only(settings: Settings, tmp_path: Path) -> None:
+    faults, [(message, hint)] = claims(settings, tmp_path, "image-classification", "image-clasification")
+    assert (faults, message) == ([], "task: cmx has no task 'image-clasification'")
+    assert hint.startswith("did you mean 'image-classification'? ")
+    assert claims(settings, tmp_path, "image-classification", "weather") == ([], [])
+    said = ("variants.mine: no framework of the catalog reads the format 'mine'", "known here: onnx, torch")
+    assert claims(settings, tmp_path, "  onnx:", "  mine:") == ([], [said])
+
+
+def test_the_tasks_and_metrics_that_check_knows_are_the_worker_s() -> None:
+    from cmx.repository import task_rules
+    from cmx.worker import tasks
+
+    assert task_rules.tasks() == tasks.tasks()
+    for name in tasks.tasks():
+        module = importlib.import_module(f"cmx.worker.tasks.{name.replace('-', '_')}")
+        assert task_rules.metrics(name) == getattr(module, "".join(map(str.capitalize, name.split("-")))).metrics
+        assert task_rules.has_metric(name, "top_7") is (name == "image-classification")
 
 
 VALUES = [5, 0, -1, 0.5, 1.5, 5.0, True, None, "five", "", "a {text}", "{text} {text}", "NCHW", "BGR", "bicubic"]
