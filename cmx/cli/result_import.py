@@ -82,7 +82,7 @@ def _of_dataset(what: str, settings: Settings) -> Path:
     return fetched.path
 
 
-def beside(results: Sequence[Result], source: Source, rows: Sequence[Published], limit: int = 0) -> str:
+def beside(results: Sequence[Result], source: Source, rows: Sequence[Published], limit: int | None = None) -> str:
     """One table of one's own and others' results, each with its source; at most ``limit`` (or 20) of the others."""
     most = limit or _SHOWN
     cells = [*map(_own, results), *map(_other, rows[:most])]

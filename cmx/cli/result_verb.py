@@ -48,7 +48,7 @@ def configure(parser: Parser, arguments: list[str]) -> None:
         each.add_argument(
             "--where", action="append", default=[], metavar="KEY=VALUE", help="a condition; may be given again"
         )
-        each.add_argument("--limit", type=int, default=0, metavar="N", help="only the newest N")
+        each.add_argument("--limit", type=int, metavar="N", help="only the newest N (default: all)")
     listing.add_argument("--with", dest="beside", default="", metavar="SOURCE", help=result_import.WITH)
     exporting.add_argument("--format", choices=FORMATS, help="default: as the file's ending says, or json")
     exporting.add_argument(
@@ -71,13 +71,15 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
         return Answer({"result": result.document()}, _shown(result))
     if arguments.command == "compare":
         return result_compare.run(arguments, settings, database)
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UsageError(f"--limit {arguments.limit}: at least one is needed", hint="leave it out for all results")
     results, why = _filtered(database, arguments)
     if arguments.command == "plot":
         return result_plot.run(arguments, settings, results)
     documents = [result.document() for result in results]
     if arguments.command == "list" and arguments.beside:
         source, rows = PublishedDatabase(settings).select(arguments.beside)
-        shown = rows[: arguments.limit or None]
+        shown = rows[: arguments.limit]
         others = {"source": source.document(), "published": [row._asdict() for row in shown]}
         return Answer({"results": documents, **others}, result_import.beside(results, source, rows, arguments.limit))
     if arguments.command == "list":
@@ -108,12 +110,12 @@ def _filtered(database: Database, arguments: argparse.Namespace) -> tuple[tuple[
     if arguments.framework:
         filters["framework"] = str(_own_name(arguments.framework)).removeprefix("software/")
     if not arguments.where and not any(filters.values()):
-        results = database.list(limit=arguments.limit)
+        results = database.list(limit=arguments.limit or 0)
         return results, "" if results else "there is no result yet: 'cmx run benchmark' makes one"
     from cmx.cli.result_filters import found
 
     results, why = found(database, filters, arguments.where, Catalog.default)
-    return results[: arguments.limit or None], why
+    return results[: arguments.limit], why
 
 
 def _own_name(framework: str) -> Reference:

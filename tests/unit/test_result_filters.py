@@ -129,3 +129,15 @@ def test_a_name_that_only_results_have_any_more_is_found(capsys: Captured, setti
     gone = result(framework="gone==1.0", parameters={"duration": 2.0, "old-parameter": "x"})
     kept(Database(settings), [gone])
     assert listed(capsys, "--where", "framework=gone", "--where", "old-parameter=x") == [gone.id]
+
+
+@pytest.mark.parametrize("command", ["list", "export", "plot"])
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_a_limit_below_one_is_refused(capsys: Captured, three: list[str], command: str, number: str) -> None:
+    assert main(["result", command, "--limit", number]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --limit {number}: at least one is needed\nhint: ")
+
+
+def test_a_limit_leaves_the_newest(capsys: Captured, three: list[str]) -> None:
+    assert listed(capsys, "--limit", "2") == three[:2]
+    assert listed(capsys, "--limit", "1", "--where", "duration=2") == three[1:2]
