@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cmx.errors import StoreError
+from cmx.errors import StoreError, UsageError
 
 # EFBIG is what a file-size limit of the process gives; EDQUOT does not exist on Windows.
 FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -93,6 +93,12 @@ def _is_below(filename: object, folder: Path) -> bool:
         return True
     path = Path(filename).absolute()
     return path.is_relative_to(folder.absolute()) or folder.absolute().is_relative_to(path)
+
+
+def refuse_folder(path: Path, name: str) -> None:
+    """Raise UsageError for a folder where a file is to be written; ``name`` is one that it may have."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, and a file is to be written", hint=f"name the file, as in {path / name}")
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:

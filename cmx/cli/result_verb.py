@@ -26,7 +26,7 @@ from cmx.errors import UsageError
 from cmx.files import counted
 from cmx.reference import Reference
 from cmx.results import Database, Result
-from cmx.results.export import FORMATS, as_text, export
+from cmx.results.export import FORMATS, as_text, export, form_of
 from cmx.results.published import PublishedDatabase
 from cmx.results.table import LISTING, listing, milliseconds, verdict
 from cmx.settings import Settings
@@ -95,9 +95,9 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
 
 
 def _refuse_two_formats(arguments: argparse.Namespace) -> None:
-    """Raise UsageError for a file whose ending says another format than ``--format``."""
-    ending = Path(arguments.output).suffix.lstrip(".").lower()
-    if arguments.format and ending != arguments.format:
+    """Raise UsageError for a file whose ending says another format than ``--format``, or none."""
+    said = form_of(Path(arguments.output))
+    if arguments.format not in (None, said):
         what = f"--format {arguments.format} and --output {arguments.output} say two formats"
         raise UsageError(what, hint="leave out --format: the file's ending says it")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cmx.errors import StoreError, UsageError, nearest
-from cmx.files import write_atomically
+from cmx.files import refuse_folder, write_atomically
 from cmx.results.charts import Spec
 
 FORMS = ("html", "png", "svg")
@@ -32,7 +32,8 @@ class Page(NamedTuple):
 
 
 def form_of(path: Path) -> str:
-    """One of FORMS, by a file's ending. Raises UsageError for another."""
+    """One of FORMS, by a file's ending. Raises UsageError for another, and for a folder."""
+    refuse_folder(path, "chart.png")
     form = path.suffix.lstrip(".").lower()
     if form not in FORMS:
         raise UsageError(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx.errors import StoreError, UsageError, nearest
-from cmx.files import write_atomically
+from cmx.files import refuse_folder, write_atomically
 from cmx.host import Field
 from cmx.results.result import Result
 
@@ -74,9 +74,9 @@ def _column(values: Sequence[Any]) -> tuple[type, list[Any]]:
 def export(results: Sequence[Result], path: Path) -> None:
     """Write results to a file, in the form that its ending names, all or nothing.
 
-    Raises UsageError for another ending, StoreError when it cannot be written.
+    Raises UsageError for a folder and for another ending, StoreError when it cannot be written.
     """
-    form = path.suffix.lstrip(".").lower()
+    form = form_of(path)
     content = to_parquet(results) if form == "parquet" else as_text(results, form)
     try:
         write_atomically(path, content)
@@ -84,13 +84,29 @@ def export(results: Sequence[Result], path: Path) -> None:
         raise StoreError(str(error), hint="name a file in a folder that you may write to, with room for it") from error
 
 
+def form_of(path: Path) -> str:
+    """One of FORMATS, by a file's ending. Raises UsageError for another, for none, and for a folder."""
+    refuse_folder(path, "results.csv")
+    form = path.suffix.lstrip(".").lower()
+    if not form:
+        raise UsageError(f"{path}: no ending says the form: {', '.join(FORMATS)}", hint=f"as in {path}.csv")
+    if form not in FORMATS:
+        raise _no_form(form, f"{path}: ")
+    return form
+
+
 def as_text(results: Sequence[Result], form: str) -> str:
     """The results in one of FORMATS that is text. Raises UsageError for another."""
     if form == "parquet":
         raise UsageError("parquet is no text", hint="--output results.parquet writes it to a file")
     if form not in FORMATS:
-        raise UsageError(f"cannot export as {form!r}: the forms are {', '.join(FORMATS)}", hint=nearest(form, FORMATS))
+        raise _no_form(form)
     return to_csv(results) if form == "csv" else to_json(results)
+
+
+def _no_form(form: str, where: str = "") -> UsageError:
+    what = f"{where}cannot export as {form!r}: the forms are {', '.join(FORMATS)}"
+    return UsageError(what, hint=nearest(form, FORMATS))
 
 
 def row(result: Result) -> dict[str, Any]:

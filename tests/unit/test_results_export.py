@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from result_samples import MODEL, checked, make, timed, with_latencies
 
+from cmx.cli.main import main
 from cmx.errors import StoreError, UsageError, WorkerCrashed
 from cmx.host import Description, Field
 from cmx.results.export import as_text, export, to_csv, to_json
 from cmx.results.table import LISTING, listing, measurement, milliseconds
 from cmx.schema import validate
+from cmx.settings import Settings
 
 
 def test_the_json_export_is_a_list_of_documents_that_keep_the_schema() -> None:
@@ -68,10 +70,34 @@ def test_an_export_goes_to_a_file_by_its_ending(tmp_path: Path) -> None:
 
 
 def test_an_export_that_cannot_be_written_names_the_file(tmp_path: Path) -> None:
-    (tmp_path / "results.csv").mkdir()
-    with pytest.raises(StoreError, match=r"results\.csv"):
-        export([make()], tmp_path / "results.csv")
-    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="file"):
+        export([make()], tmp_path / "file" / "results.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("command", ["export", "plot"])
+@pytest.mark.parametrize("name", ["kept", "kept.csv", "kept.png"])
+def test_a_folder_is_no_file_to_write(
+    capsys: pytest.CaptureFixture[str], settings: Settings, tmp_path: Path, command: str, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    assert main(["result", command, "--output", f"{folder}/"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"error: {folder} is a folder, and a file is to be written"
+    assert said[1].startswith(f"hint: name the file, as in {folder}/")
+    assert [path.name for path in tmp_path.rglob("*") if path.name.startswith((".", "results", "chart"))] == []
+
+
+@pytest.mark.parametrize("form", [(), ("--format", "csv")])
+def test_a_file_without_an_ending_says_no_form(
+    capsys: pytest.CaptureFixture[str], settings: Settings, tmp_path: Path, form: tuple[str, ...]
+) -> None:
+    path = tmp_path / "results"
+    assert main(["result", "export", "--output", str(path), *form]) == 2
+    said = f"error: {path}: no ending says the form: csv, json, parquet\nhint: as in {path}.csv\n"
+    assert capsys.readouterr().err == said
 
 
 def test_the_measurement_table_has_units_and_every_accuracy() -> None:
