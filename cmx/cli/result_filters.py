@@ -51,6 +51,7 @@ def understood(words: Iterable[str], results: Sequence[Result], catalog: Catalog
             if not hint.startswith("did you mean"):
                 hint = nearest(each.key, told | set(_KINDS))
             raise UsageError(f"{each}: no result has {each.key!r}", hint=hint)
+        each.check_order(known[each.key] for known in map(facts, results) if each.key in known)
         check_value(each, results, catalog, fragments)
     return read
 

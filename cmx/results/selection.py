@@ -1,10 +1,10 @@
 """Which results are meant: ids, or conditions that they all meet.
 
-A condition is KEY=VALUE, or with !=, >=, <=, > or < between numbers and times. KEY is what a result is (``action``,
-``workflow``, ``scenario``, ``status``, ``valid``, ``key``, ``created``, ``host``, ``cpu``), one of its roles
-(``model=resnet50[onnx]>=1.5``, ``framework=onnxruntime<1.20``), a setting of the framework (``spinning=true``), or a
-parameter of the step that measured (``batch-size=8``, ``threads>=2``). ``*`` in a text stands for anything. Several in
-one word are parted by commas: ``framework=torch,batch-size=1``.
+A condition is KEY=VALUE, or with !=, >=, <=, > or < between numbers and times; a day is all of it, and so is a minute.
+KEY is what a result is (``action``, ``workflow``, ``scenario``, ``status``, ``valid``, ``key``, ``created``, ``host``,
+``cpu``), one of its roles (``model=resnet50[onnx]>=1.5``, ``framework=onnxruntime<1.20``), a setting of the framework
+(``spinning=true``), or a parameter of the step that measured (``batch-size=8``, ``threads>=2``). ``*`` in a text stands
+for anything. Several in one word are parted by commas: ``framework=torch,batch-size=1``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cmx.host import Field
 from cmx.reference import Reference, admits
 from cmx.results.database import Database
 from cmx.results.result import Result
+from cmx.results.times import span
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: bool(a == b),
@@ -30,6 +31,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 _CONDITION = re.compile(r"([a-z][a-z0-9._-]*)(!=|>=|<=|=|>|<)(.*)")
 # A comma parts two conditions where one follows it; "framework=torch>=2,<3" is one.
 _COMMA = re.compile(r",(?=[a-z][a-z0-9._-]*(?:!=|>=|<=|=|>|<))")
+# What a result has of components, but for its roles; and what is text, though a hash may look like a number.
+_REFERENCES = ("workflow", "action")
+_TEXTS = ("id", "key", "scenario", "target", "precision", "host", "cpu")
 
 
 class Condition(NamedTuple):
@@ -51,9 +55,15 @@ class Condition(NamedTuple):
         return cls(match[1], match[2], match[3])
 
     def check_order(self, values: Iterable[Any]) -> None:
-        """Raise UsageError for an order between numbers and a text, or of what is true or false."""
-        if self.operator in ("=", "!="):
+        """Raise UsageError for a time that is none, and an order where ``values`` or the VALUE have none."""
+        equality = self.operator in ("=", "!=")
+        if self.key == "created" and span(self.value) is None and not (equality and "*" in self.value):
+            what = f"{self}: created is a time, and {self.value!r} is none"
+            written = f"created{self.operator}2026-01-31"
+            raise UsageError(what, hint=f"write a day or a time in UTC, as in {written} or {written}T16:30")
+        if equality or self.key in ("created", *_REFERENCES):
             return
+        values = [value for value in values if value is not None]
         for value in values:
             if isinstance(value, bool):
                 what = f"{self}: {self.key} is true or false, and has no order"
@@ -61,6 +71,9 @@ class Condition(NamedTuple):
             if isinstance(value, int | float) and _number(self.value) is None:
                 what = f"{self}: {self.key} is a number, and {self.value!r} is none"
                 raise UsageError(what, hint=f"as in {self.key}{self.operator}{value}")
+        if self.key in _TEXTS or (values and all(_number(value) is None for value in values)):
+            what = f"{self}: {self.key} is a text, and has no order"
+            raise UsageError(what, hint=f"write {self.key}=TEXT, where * stands for anything")
 
     def holds(self, result: Result) -> bool:
         """Whether a result meets it. Raises UsageError for a reference that is none."""
@@ -70,9 +83,12 @@ class Condition(NamedTuple):
         known = facts(result)
         if self.key not in known:
             return self.operator == "!="
-        if self.key in ("workflow", "action"):
+        if self.key in _REFERENCES:
             return self._refers(known[self.key], "", kind=self.key)
-        return _compare(known[self.key], self.operator, self.value)
+        wanted = span(self.value) if self.key == "created" else None
+        if wanted and (time := span(known["created"])):
+            return wanted.holds(self.operator, time.start)
+        return _compare(known[self.key], self.operator, self.value, as_text=self.key in _TEXTS)
 
     def _refers(self, pin: str, variant: str, kind: str = "", asked: str = "") -> bool:
         """Whether the value names what was pinned, by its own name or by the one that it was asked for by (litert)."""
@@ -162,8 +178,8 @@ def variant_of(result: Result, role: str) -> str:
     return str(pin.get("variant") or "")
 
 
-def _compare(known: Any, operator: str, text: str) -> bool:
-    """``known`` against what was written: as numbers where both are, else as text (times sort as text).
+def _compare(known: Any, operator: str, text: str, *, as_text: bool = False) -> bool:
+    """``known`` against what was written: as numbers where both are and may be, else whether the texts are the same.
 
     In a text ``*`` stands for anything.
     """
@@ -173,9 +189,10 @@ def _compare(known: Any, operator: str, text: str) -> bool:
         from fnmatch import fnmatchcase
 
         return fnmatchcase(str(known), text.replace("[", "[[]")) == (operator == "=")
-    left, right = _number(known), _number(text)
+    left, right = (None, None) if as_text else (_number(known), _number(text))
     if left is None or right is None:
-        return _OPERATORS[operator]("" if known is None else str(known), text)
+        same = ("" if known is None else str(known)) == text
+        return operator in ("=", "!=") and same == (operator == "=")
     return _OPERATORS[operator](left, right)
 
 

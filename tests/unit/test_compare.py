@@ -199,6 +199,56 @@ def test_conditions_choose_results(words: list[str], expected: list[int]) -> Non
     assert [three.index(each) for each in matching(three, conditions(words))] == expected
 
 
+@pytest.mark.parametrize(
+    ("condition", "met"),
+    [
+        ("created=2026-11-22", [0, 1]),
+        ("created!=2026-11-22", [2]),
+        ("created=2026-11", [0, 1, 2]),
+        ("created=2026-*-22*", [0, 1]),
+        ("created=2026-11-22T16:13", [1]),
+        ("created=2026-11-22 17:13:40+01:00", [1]),
+        ("created=2026-11-22T16:13:40.922Z", [1]),
+        ("created>2026-11-22", [2]),
+        ("created<=2026-11-22", [0, 1]),
+        ("created>=2026-11-22", [0, 1, 2]),
+        ("created<2026-11-22", []),
+        ("created<2026-11-22T16:13", [0]),
+        ("created>2025", [0, 1, 2]),
+        ("created<=2026-10", []),
+    ],
+)
+def test_a_time_stands_for_all_of_its_day_or_minute(condition: str, met: list[int]) -> None:
+    times = ("2026-11-22T00:00:00.000Z", "2026-11-22T16:13:40.922Z", "2026-11-23T00:00:00.000Z")
+    three = [result(created=time) for time in times]
+    assert [three.index(each) for each in matching(three, conditions([condition]))] == met
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        *("created<yesterday", "created=now", "created>=2026-13", "created<2026-02-30", "created>3", "created<2026-*"),
+        *("created=2026-11-22T24:30", "created=2026-11-22T16:13+25:00", "created<=9999-12-31", "created!=22.11.2026"),
+    ],
+)
+@pytest.mark.parametrize("of", [[], [result()]])
+def test_what_is_no_time_is_refused(condition: str, of: list[Result]) -> None:
+    with pytest.raises(UsageError, match=r"created is a time, and '.*' is none") as caught:
+        matching(of, conditions([condition]))
+    assert caught.value.hint.startswith("write a day or a time in UTC, as in created")
+
+
+def test_what_a_result_has_not_meets_no_order() -> None:
+    two = [result(parameters={"max-duration": None}), result(parameters={"max-duration": 5.0})]
+    assert matching(two, conditions(["max-duration<7"])) == (two[1],)
+
+
+def test_hashes_are_no_numbers() -> None:
+    two = [result(id="1234567890123456"), result(id="12345678901234560")]
+    assert matching(two, conditions(["id=1234567890123456"])) == (two[0],)
+    assert matching(two, conditions(["id!=1234567890123456.0"])) == tuple(two)
+
+
 def test_a_role_is_found_by_the_name_it_was_asked_for_by() -> None:
     made = replace(result(framework="ai-edge-litert==2.3.0"), request={"use": {"framework": "litert==2.3.0"}})
     assert matching([made, result()], conditions(["framework=litert"])) == (made,)
@@ -214,12 +264,15 @@ def test_a_role_is_found_by_the_name_it_was_asked_for_by() -> None:
         ("batchsize=1", "batchsize=1: no result has 'batchsize'", "did you mean 'batch-size'?"),
         ("framework>2", "framework>2: framework has no order", "write framework=NAME>VERSION"),
         ("batch-size>=x", "batch-size>=x: batch-size is a number, and 'x' is none", "as in batch-size>=1"),
+        ("cpu>3", "cpu>3: cpu is a text, and has no order", "write cpu=TEXT, where * stands for anything"),
+        ("key>3", "key>3: key is a text, and has no order", "write key=TEXT, where * stands for anything"),
+        ("engine<m", "engine<m: engine is a text, and has no order", "write engine=TEXT, where * stands for anything"),
         ("valid>1", "valid>1: valid is true or false, and has no order", "write valid=true or valid=false"),
     ],
 )
 def test_a_bad_condition_names_the_remedy(word: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        matching([result()], conditions([word]))
+        matching([result(parameters={"engine": "native"})], conditions([word]))
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 

@@ -67,6 +67,8 @@ def test_a_value_is_read_in_the_unit_of_its_parameter(
         (("--where", "valid=maybe"), "valid=maybe: valid is one of true, false", "known here: false, true"),
         (("--where", "duration=long"), 'duration=long: duration: "long" is not of type number', "duration in s"),
         (("--where", "framework=torhc"), "framework=torhc: there is no software 'torhc'", "did you mean 'torch'?"),
+        (("--where", "created<yesterday"), "created<yesterday: created is a time, and 'yesterday'", "write a day or a"),
+        (("--where", "cpu>3"), "cpu>3: cpu is a text, and has no order", "write cpu=TEXT, where * stands for"),
         (("--where", "workflow=matmull"), "workflow=matmull: there is no workflow", "did you mean 'matmul'?"),
     ],
 )
