@@ -216,7 +216,8 @@ def explain(
 
 
 def _unavailable(doing: str, wanted: Sequence[str], why: str, remedy: str) -> Unavailable:
-    things = f" ({', '.join(wanted)})" if wanted else ""
+    unsaid = [each for each in wanted if each not in doing]
+    things = f" ({', '.join(unsaid)})" if unsaid else ""
     return Unavailable(f"cannot be had: {doing}{things}: {why}", missing=wanted, hint=remedy)
 
 

@@ -221,7 +221,8 @@ def _settle_offline(
     try:
         return _settle(world, asked, machine)
     except Unsatisfiable as error:
-        error.hint = f"{error.hint}; without --offline, what is missing here would be fetched"
+        fetched = "without --offline, what is missing here would be fetched"
+        error.hint = f"{error.hint}; {fetched}" if error.repairs else fetched
         raise
 
 

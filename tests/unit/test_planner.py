@@ -561,6 +561,7 @@ def test_offline_asks_nobody_and_names_what_is_missing(catalog: Catalog) -> None
     with pytest.raises((Unsatisfiable, Unavailable)) as caught:
         plan(catalog, machine, offline=True)
     assert "software/runner" in caught.value.message
+    assert caught.value.hint == "without --offline, what is missing here would be fetched"
     assert caught.value.exit_code == 4
     assert machine.asked == []
 
