@@ -14,6 +14,7 @@ from cmx.repository import Catalog
 from cmx.repository.catalog import near
 from cmx.resolver.parameters import checked, typed
 from cmx.results import Database, Result
+from cmx.results.database import VERDICTS
 from cmx.results.selection import Condition, conditions, facts, matching
 
 _KINDS = {"workflow": "workflow", "action": "action", "model": "model", "dataset": "dataset", "framework": "software"}
@@ -65,6 +66,9 @@ def check_value(
         return
     if any(Condition(key, "=", value).holds(result) for result in results):
         return
+    if key == "status" and value in VERDICTS:
+        what = f"{condition}: status is one of {', '.join(_CLOSED[key])}, as a condition"
+        raise UsageError(what, hint=f"write --status {value}, which list, export and plot take")
     if key in _CLOSED and value not in _CLOSED[key]:
         raise UsageError(f"{condition}: {key} is one of {', '.join(_CLOSED[key])}", hint=nearest(value, _CLOSED[key]))
     if kind := _KINDS.get(key):
@@ -121,8 +125,11 @@ def _values(key: str, every: Sequence[Result]) -> str:
     """What the results have for a key, the most frequent first."""
     from collections import Counter
 
+    if key == "created":
+        first, last = (ends(each.created for each in every)[:16].replace("T", " ") for ends in (min, max))
+        return f"results are of {first} to {last} UTC" if first != last else f"results are of {first} UTC"
     known = [result.pins[key] if key in result.pins else facts(result).get(key) for result in every]
-    counts = Counter(_shown(value) for value in known if value is not None)
+    counts = Counter(_shown(value) for value in known if value not in (None, ""))
     if not counts:
         return f"none has any {key}"
     shown = ", ".join(value for value, _ in counts.most_common(_SHOWN))

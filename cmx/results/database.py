@@ -26,7 +26,9 @@ from cmx.store import lock
 VERSION = 1
 # Writers take milliseconds; one that waits this long waits for a process that was stopped.
 BUSY_SECONDS = 30.0
-_STATUSES = ("ok", "failed", "valid", "invalid", "unchecked")
+VERDICTS = ("valid", "invalid", "unchecked")
+"""What a result that did not fail is worth."""
+_STATUSES = ("ok", "failed", *VERDICTS)
 _CONDITIONS = {
     "ok": "status = 'ok'",
     "failed": "status = 'failed'",

@@ -64,6 +64,7 @@ def test_a_value_is_read_in_the_unit_of_its_parameter(
         (("--where", "scenario!=offlin"), "scenario!=offlin: scenario:", "did you mean 'offline'?"),
         (("--where", "engine=natve"), 'engine=natve: engine: "natve" is not one of', "did you mean 'native'?"),
         (("--where", "status=faild"), "status=faild: status is one of ok, failed", "did you mean 'failed'?"),
+        (("--where", "status=valid"), "status=valid: status is one of ok, failed, as a", "write --status valid, which"),
         (("--where", "valid=maybe"), "valid=maybe: valid is one of true, false", "known here: false, true"),
         (("--where", "duration=long"), 'duration=long: duration: "long" is not of type number', "duration in s"),
         (("--where", "framework=torhc"), "framework=torhc: there is no software 'torhc'", "did you mean 'torch'?"),
@@ -107,6 +108,7 @@ def test_a_misspelt_filter_is_refused(capsys: Captured, three: list[str], words:
             "no result meets framework=ai-edge-litert: results have onnxruntime==1.31.1, torch==2.13.0",
         ),
         (("--where", "duration=3s"), "no result meets duration=3: results have 2, 10"),
+        (("--where", "target=armv7"), "no result meets target=armv7: none has any target"),
         (("--where", "target-qps=3"), "no result meets target-qps=3: none has any target-qps"),
         (
             ("--framework", "torch", "--where", "batch-size=8"),
@@ -119,6 +121,20 @@ def test_a_filter_that_nothing_meets_says_what_there_is(
 ) -> None:
     assert main(["result", "list", *words]) == 0
     assert capsys.readouterr().out.splitlines()[0] == said
+
+
+def test_no_empty_value_and_no_list_of_times_is_said_of_what_there_is(capsys: Captured, settings: Settings) -> None:
+    made = [
+        result(work={"precision": "float32"}, created="2026-11-20T09:05:00.000Z"),
+        result(work={"precision": ""}, created="2026-01-01T00:00:59.000Z"),
+    ]
+    kept(Database(settings), made)
+    for words, said in (
+        ("precision=f32", "precision=f32: results have float32"),
+        ("created=2025", "created=2025: results are of 2026-01-01 00:00 to 2026-11-20 09:05 UTC"),
+    ):
+        assert main(["result", "list", "--where", words]) == 0
+        assert capsys.readouterr().out.splitlines()[0] == f"no result meets {said}"
 
 
 def test_a_home_without_results_says_so(capsys: Captured, settings: Settings, tmp_path: Path) -> None:
