@@ -33,13 +33,14 @@ class Difference(NamedTuple):
 def differences(a: Sequence[Result], b: Sequence[Result]) -> tuple[Difference, ...]:
     """Everything that is not the same on both sides; where one side has several values, all are named.
 
-    What is in effect is left out where it is what was set.
+    What is in effect is left out where it is what was set, and a package that is a role on one side: the plan says it.
     """
     found = []
+    roles = {name for result in (*a, *b) for name in _of_roles(result)}
     for group, read in _GROUPS.items():
         left, right = _values(a, read), _values(b, read)
         for name in dict.fromkeys((*left, *right)):
-            if left.get(name) != right.get(name):
+            if left.get(name) != right.get(name) and not (group == "package" and name in roles):
                 found.append(Difference(group, name, _shown(left.get(name)), _shown(right.get(name))))
     asked = {_plainly(each) for each in found if not each.name.endswith(_IN_EFFECT)}
     return tuple(each for each in found if not each.name.endswith(_IN_EFFECT) or _plainly(each) not in asked)
@@ -73,8 +74,18 @@ def _shown(values: Sequence[str] | None) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
+def _of_roles(result: Result) -> set[str]:
+    """The names of what fills its roles."""
+    return {pin.partition("==")[0] for pin in _pins(result).values()}
+
+
+def _pins(result: Result) -> dict[str, str]:
+    """What fills each role of the workflow; those of a conversion's own have a dot."""
+    return {role: pin.split("/", 1)[-1] for role, pin in result.pins.items() if "." not in role}
+
+
 def _plan(result: Result) -> dict[str, Any]:
-    pins = {role: pin.split("/", 1)[-1] for role, pin in result.pins.items() if "." not in role}
+    pins = _pins(result)
     variants = {f"{role} variant": form for role in pins if (form := variant_of(result, role))}
     return {"workflow": result.workflow, **pins, **variants}
 
@@ -96,11 +107,10 @@ def _compiled(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _packages(result: Result) -> dict[str, Any]:
-    """Of the environment that measured; what is pinned by a role is among ``_plan`` already."""
-    pinned = {pin.split("/", 1)[-1].partition("==")[0] for pin in result.pins.values()}
+    """Of the environment that measured."""
     environments = result.plan.get("environments") or {}
     packages = (environments.get(measuring_step(result).get("environment")) or {}).get("packages") or ()
-    return {each["name"]: each["version"] for each in packages if each["name"] not in pinned}
+    return {each["name"]: each["version"] for each in packages}
 
 
 def _host(result: Result) -> dict[str, Any]:

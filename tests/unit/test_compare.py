@@ -100,6 +100,20 @@ def test_what_is_in_effect_is_named_where_it_is_not_what_was_set() -> None:
     ]
 
 
+def test_a_package_that_is_a_role_of_the_other_side_is_named_once() -> None:
+    a, b = result(parameters={"engine": "native"}), result(parameters={"engine": "loadgen"})
+    package = {"name": "mlcommons-loadgen", "version": "6.0.17", "hashes": []}
+    for each in (a, b):
+        each.plan["environments"]["main"]["packages"].append(package)
+    a.plan["environments"]["main"]["packages"].append({"name": "protobuf", "version": "6", "hashes": []})
+    b = replace(b, pins={**b.pins, "loadgen": "software/mlcommons-loadgen==6.0.17"})
+    told = [("plan", "loadgen", "-", "mlcommons-loadgen==6.0.17"), ("setting", "engine", "native", "loadgen")]
+    (found,) = compare([a], [b])
+    assert [tuple(each) for each in found.differences] == [*told, ("package", "protobuf", "6", "-")]
+    (turned,) = compare([b], [a])
+    assert [(each.name, each.b, each.a) for each in turned.differences[:2]] == [each[1:] for each in told]
+
+
 def test_a_misspelt_key_of_across_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="--across treads") as caught:
         compare([result()], [result()], across=["treads"])
