@@ -20,7 +20,7 @@ def configure(parser: Parser, arguments: list[str]) -> None:
 
 def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
     """All faults; exit code 3 when there are any. What is no fault, but stops a model from being shared, is noted."""
-    from cmx.solution.licences import REMEDY, refusal
+    from cmx.solution.licences import PRIVATE, refusal, remedy
 
     catalog = Catalog.default()
     paths = [_folder(arguments.path)] if arguments.path else [each.root for each in catalog.repositories]
@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace, as_json: bool) -> Answer:
         count += len(components)
         faults += wrong
         noted += notes(path, components, catalog)
-        refused = [(each.file, why) for each in components if (why := refusal(each))]
-        noted += [Fault(file, why, f"to pack or publish it, {REMEDY}") for file, why in refused]
+        refused = [(each, why) for each in components if (why := refusal(each))]
+        noted += [Fault(each.file, why, f"to pack or publish it: {remedy(each)}; {PRIVATE}") for each, why in refused]
     document = {
         "checked": count,
         "faults": [{"file": str(f.file), "message": f.message, "hint": f.hint} for f in faults],

@@ -75,10 +75,11 @@ class RegistryFolder:
 
         Raises UsageError for one that was published before, or whose licence lets nobody pass on what lies beside it.
         """
-        from cmx.solution.licences import REMEDY, refusal
+        from cmx.solution.licences import refusal, remedy
 
         if refused := refusal(component):
-            raise UsageError(refused, hint=f"{REMEDY}; a folder is shared without a registry, too: cmx repo add FOLDER")
+            hint = f"{remedy(component)}; a folder is shared without a registry, too: cmx repo add FOLDER"
+            raise UsageError(refused, hint=hint)
         release = Release(
             component.kind,
             component.name,

@@ -9,34 +9,111 @@ from typing import Any
 
 from cmx.component import Component, Dataset, Model
 
-# Licences (SPDX) that let anybody pass the thing on as it is, if its licence and makers stay named.
-_FREE = frozenset(
-    {
-        *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-4.0"),
-        *("CC-PDDC", "CC0-1.0", "CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "CDLA-Sharing-1.0", "ISC", "MIT"),
-        *("MIT-0", "MIT-CMU", "MPL-2.0", "ODC-By-1.0", "ODbL-1.0", "OFL-1.1", "PDDL-1.0", "Unlicense", "Zlib"),
-    }
+# Licences that let anybody pass the thing on as it is, its licence and makers named (and, where asked, its source):
+# patterns of SPDX's identifiers. None is for some people or some uses only, as CC-BY-NC is.
+_FREE = re.compile(
+    "|".join(
+        (
+            *(
+                "0BSD",
+                r"AFL-\d\.\d",
+                r"Apache-\d\.\d",
+                r"Artistic-[12]\.0",
+                r"BSD-[1234]-Clause",
+                "BlueOak-1.0.0",
+                "BSL-1.0",
+            ),
+            *(
+                r"CC-BY(-SA|-ND)?-[1234]\.\d",
+                "CC-PDDC",
+                "CC0-1.0",
+                r"CDDL-1\.[01]",
+                r"CDLA-(Permissive|Sharing)-\d\.\d",
+            ),
+            *(r"CECILL-(2\.[01]|B|C)", r"ECL-[12]\.0", r"EPL-[12]\.0", "etalab-2.0", r"EUPL-1\.[12]", "HPND", "ISC"),
+            *(r"[AL]?GPL-[123]\.\d(-only|-or-later)?", r"GFDL-1\.[123](-only|-or-later)?", "LPPL-1.3c"),
+            *("MIT", "MIT-0", "MIT-CMU", r"MPL-[12]\.\d", "MS-PL", "MS-RL", r"MulanPSL-[12]\.0", "NCSA"),
+            *("ODC-By-1.0", "ODbL-1.0", r"OFL-1\.[01]", r"OSL-[123]\.\d", "PDDL-1.0", "PostgreSQL"),
+            *("PSF-2.0", r"Python-2\.0(\.1)?", "Unlicense", "UPL-1.0", "W3C", "WTFPL", "X11", "Zlib"),
+        )
+    ),
+    re.IGNORECASE,
 )
-REMEDY = "write there what others may do with it, by SPDX's name, as in license: Apache-2.0"
+_TAKEN = "Apache-2.0, MIT, BSD, GPL, MPL, EPL, CC0 and CC-BY (also -SA, -ND), and others of docs/solutions.md"
+PRIVATE = "--private packs it for machines of your own"
 _UNSTATED = ("", "unstated")  # "unstated" is what 'cmx new' writes
-_WORD = re.compile(r"[A-Za-z0-9.+-]+")
+_MOST = 100  # words of a licence
+_WORD = re.compile(r"[()]|[^\s()]+")
 
 
 def objection(component: Component) -> str:
     """Why its bytes are not to be passed on; "" where its licence is one that is known to allow it.
 
-    A licence is one of SPDX's identifiers, or several joined by AND, or by OR (one of them will do). Anything else is
-    for a lawyer to read, and so refused.
+    A licence is one of SPDX's identifiers, or several joined by AND, or by OR (one of them will do); case does not
+    matter. Anything else is for a lawyer to read, and so refused.
     """
     licence = component.license.strip()
     if not is_stated(component):
         return "its component names no licence"
-    chosen = [part for part in licence.split(" OR ") if _allows(part)]
-    return "" if chosen else f"its licence is not known to allow passing it on: {licence!r}"
+    return "" if _allows(_WORD.findall(licence)) else f"its licence is not known to allow passing it on: {licence!r}"
 
 
-def _allows(part: str) -> bool:
-    return all(_WORD.fullmatch(name) and name in _FREE for name in part.strip(" ()").split(" AND "))
+def remedy(component: Component) -> str:
+    """What to do about an objection; it asks nobody to name another licence than the thing has."""
+    if not is_stated(component):
+        return "write there the licence that it has, by SPDX's name, as in license: Apache-2.0"
+    return f"cmx passes on what is under one that lets anybody do so: {_TAKEN}"
+
+
+def _allows(words: list[str]) -> bool:
+    try:
+        return len(words) <= _MOST and _any(words) and not words
+    except ValueError:
+        return False
+
+
+def _any(words: list[str]) -> bool:
+    """Whether what the words begin with allows it: alternatives, of which one does. They are taken off the list.
+
+    Raises ValueError for what is no expression.
+    """
+    found = _all(words)
+    while _taken(words, "OR"):
+        found = _all(words) or found
+    return found
+
+
+def _all(words: list[str]) -> bool:
+    found = _one(words)
+    while _taken(words, "AND"):
+        found = _one(words) and found
+    return found
+
+
+def _one(words: list[str]) -> bool:
+    """A licence, or an expression in brackets; an exception (WITH) allows more, and never less."""
+    if _taken(words, "("):
+        found = _any(words)
+        _word(words, ")")
+        return found
+    name = _word(words)
+    if _taken(words, "WITH"):
+        _word(words)
+    return _FREE.fullmatch(name.removesuffix("+")) is not None
+
+
+def _word(words: list[str], expected: str = "") -> str:
+    if not words or expected not in ("", words[0]):
+        raise ValueError("a licence ends too early")
+    return words.pop(0)
+
+
+def _taken(words: list[str], word: str) -> bool:
+    """Whether the first word is this one, which then is taken off the list."""
+    if not words or words[0].upper() != word:
+        return False
+    words.pop(0)
+    return True
 
 
 def own_objection(component: Component) -> str:

@@ -22,7 +22,7 @@ from cmx.results import Result
 from cmx.results.judgement import validated
 from cmx.solution import data, wheels
 from cmx.solution.archive import Archive, Member, write
-from cmx.solution.licences import REMEDY, own_objection, refusal
+from cmx.solution.licences import PRIVATE, own_objection, refusal, remedy
 from cmx.solution.manifest import Manifest, Packed, canonical
 from cmx.solution.portable import portable, target_of
 from cmx.store.workspace import workspace
@@ -100,8 +100,8 @@ def pack(
     catalog = catalog.with_locked(plan.digests())
     components = used_components(plan, catalog)
     members: dict[str, Member] = {}
-    if not private and (refused := list(filter(None, map(refusal, components)))):
-        raise UsageError("; ".join(refused), hint=f"{REMEDY}; --private packs it for machines of your own")
+    if not private and (refused := [each for each in components if own_objection(each)]):
+        raise UsageError("; ".join(map(refusal, refused)), hint=f"{remedy(refused[0])}; {PRIVATE}")
     packed = tuple(add_component(component, components, members) for component in components)
     expected = _expected(subject.result, components, tolerances or {}, catalog, members) if subject.result else None
     taken = data.collect(plan, catalog, members, private=private, reporter=reporter) if size != "recipes" else ()

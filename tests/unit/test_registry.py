@@ -105,7 +105,7 @@ def test_a_model_is_published_only_under_a_licence_that_lets_others_have_it(
         zoo.publish_component(load(file))
     assert caught.value.message.startswith(f"{file}: license: is not ")
     assert "model.onnx lies beside it" in caught.value.message
-    assert "as in license: Apache-2.0" in caught.value.hint
+    assert "Apache-2.0" in caught.value.hint
     assert len(zoo.index().releases) == len(VERSIONS)
     fetched = f"{{onnx: {{source: {{pypi: net==1.0, sha256: {'a' * 64}, member: net.onnx}}}}}}"
     zoo.publish_component(load(put(tmp_path, "web", model("web", fetched, licence=licence))))  # nothing but a recipe

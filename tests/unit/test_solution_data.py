@@ -53,13 +53,38 @@ def stored(catalog: Catalog) -> None:
     Store(catalog.settings).derive(key, build)
 
 
-@pytest.mark.parametrize("licence", ["MIT", "Apache-2.0", "CC-BY-4.0 AND BSD-3-Clause", "Proprietary OR MIT"])
+FREE = ["MIT", "Apache-2.0", "CC-BY-4.0 AND BSD-3-Clause", "Proprietary OR MIT", "mit", "apache-2.0 or Proprietary"]
+FREE += ["GPL-3.0-only", "GPL-2.0-or-later", "AGPL-3.0-only", "LGPL-2.1+", "EPL-2.0", "MPL-2.0", "CC-BY-ND-4.0"]
+FREE += ["(Proprietary OR MIT) AND ISC", "((MIT))", "GPL-3.0-or-later WITH GCC-exception-3.1 AND MIT"]
+NOT_FREE = [
+    "the photos' own",
+    "MIT AND Proprietary",
+    "free for research",
+    "MIT package",
+    "(MIT OR ISC) AND Proprietary",
+]
+NOT_FREE += [
+    "CC-BY-NC-4.0",
+    "BUSL-1.1",
+    "(MIT",
+    "MIT)",
+    "MIT OR",
+    "MIT AND",
+    "MIT WITH",
+    f"{'(' * 5000}MIT{')' * 5000}",
+    "()",
+    "MIT ISC",
+    "LicenseRef-MIT",
+]
+
+
+@pytest.mark.parametrize("licence", FREE)
 def test_what_may_be_passed_on_is(tmp_path: Path, licence: str) -> None:
     component = catalog_with_licence(tmp_path, licence).find(Reference.parse("dataset/photos"))
     assert objection(component) == ""
 
 
-@pytest.mark.parametrize("licence", ["the photos' own", "MIT AND Proprietary", "free for research", "MIT package"])
+@pytest.mark.parametrize("licence", NOT_FREE)
 def test_what_may_not_is_refused_with_what_its_licence_says(tmp_path: Path, licence: str) -> None:
     catalog = catalog_with_licence(tmp_path, licence)
     with pytest.raises(UsageError) as caught:
@@ -94,7 +119,10 @@ def test_a_model_of_the_users_own_is_not_packed_without_a_licence_for_it(
     assert caught.value.message == (
         f"{file}: license: {said}, and model.onnx lies beside it, so that it would be passed on"
     )
-    assert caught.value.hint.endswith("as in license: Apache-2.0; --private packs it for machines of your own")
+    assert caught.value.hint.endswith("; --private packs it for machines of your own")
+    assert caught.value.hint.startswith(
+        "cmx passes on" if licence == "my own" else "write there the licence that it has"
+    )
     assert not (tmp_path / "x.cmx.zip").exists()
 
 
