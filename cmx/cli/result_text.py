@@ -30,7 +30,15 @@ def _body(result: Result) -> str:
         return table(["AUDIT", "VERDICT", "FOUND"], rows) + "\n"
     if "shows" in metrics:
         return _shown(result) + "\n"
-    return _accuracy_line(result.validation) + "\n" if result.validation else ""
+    said = _accuracy_line(result.validation) if result.validation else _last_words(result)
+    return f"{said}\n" if said else ""
+
+
+def _last_words(result: Result) -> str:
+    """What the last step says came of it: all that is known of an action of somebody's own."""
+    last = result.steps[-1] if result.steps else None
+    summary = (last.outcome.get("summary") or "") if last and last.outcome else ""
+    return f"{last.id}: {summary}" if last and summary else ""
 
 
 def _numbers(row: Sequence[str]) -> list[int]:

@@ -74,6 +74,11 @@ def test_what_a_launch_cuts_off_is_in_no_percentile(tmp_path: Path) -> None:
     assert "latencies are without 10 queries before the steady state" in result_text(result).splitlines()
 
 
+def test_an_action_of_ones_own_is_read_by_what_it_says_of_its_outcome() -> None:
+    counted = Step("count", "action/count==1.0.0", "ok", 1, outcome=outcome({"samples": 12}, summary="12 samples"))
+    assert result_text(make(counted)).splitlines()[1] == "count: 12 samples"
+
+
 def test_launches_without_latencies_are_about_throughput(tmp_path: Path) -> None:
     steps = [Step("benchmark", "a", "ok", 1, outcome=timed(latency=None, throughput=t).outcome) for t in (5.0, 7.0)]
     found = statistics([Observed(i, step.metrics) for i, step in enumerate(steps, 1)])
