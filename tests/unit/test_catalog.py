@@ -267,6 +267,14 @@ def test_a_repository_whose_repo_yaml_breaks_is_a_problem_and_can_be_removed(
     assert Catalog.default(settings).problems == []
 
 
+@pytest.mark.parametrize("text", ["name: mine\n", "schema: 1\n", "description: Mine\n"])
+def test_a_repo_yaml_that_lacks_a_line_is_told_both(tmp_path: Path, text: str) -> None:
+    (tmp_path / "repo.yaml").write_text(text)
+    with pytest.raises(ComponentInvalid, match=" is missing") as caught:
+        Repository.open(tmp_path)
+    assert caught.value.hint == "a repo.yaml has at least the two lines 'schema: 1' and 'name: my-components'"
+
+
 def test_a_repo_yaml_that_leads_out_is_refused(tmp_path: Path) -> None:
     (tmp_path / "repo.yaml").write_text("schema: 1\nname: mine\nfolders: [../elsewhere]\n")
     with pytest.raises(ComponentInvalid, match=r'repo.yaml:3: folders.0: "../elsewhere" is not valid'):
