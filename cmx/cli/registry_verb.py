@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from cmx.cli.answer import Answer, table
 from cmx.cli.console import Console
 from cmx.cli.parser import Parser
+from cmx.cli.place import PATH_BEGINS
 from cmx.errors import CmxError, StoreError, UsageError
 from cmx.files import readable
 from cmx.repository import Catalog
@@ -123,7 +124,7 @@ def _component(what: str, path: Path, catalog: Catalog) -> Component:
     from cmx.repository.conformance import check
 
     is_folder = (path / COMPONENT_FILE).is_file()
-    if not is_folder and (path.is_dir() or what.endswith(".zip")):
+    if not is_folder and (path.is_dir() or what.startswith(PATH_BEGINS) or what.endswith(".zip")):
         lacks = f"holds no {COMPONENT_FILE}" if path.is_dir() else "there is no such file"
         raise UsageError(f"{path}: {lacks}", hint="ARCHIVE.cmx.zip, kind/name, or a component's folder")
     component = load(path.resolve() / COMPONENT_FILE) if is_folder else catalog.look_up(what)

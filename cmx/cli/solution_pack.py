@@ -16,7 +16,7 @@ from cmx.cli.answer import Answer
 from cmx.cli.console import Console
 from cmx.cli.parameters import pairs
 from cmx.cli.parser import Parser
-from cmx.cli.place import place
+from cmx.cli.place import place, refuse_missing
 from cmx.cli.solution_show import described
 from cmx.errors import CmxError, UsageError
 from cmx.repository import Catalog
@@ -117,6 +117,9 @@ def read_subject(what: str, catalog: Catalog, console: Console) -> Subject:
         if _kind(file) == "result":
             return Subject.of_result(Result.read(file))
         return Subject(Plan.read(file))
+    refuse_missing(
+        what, "a plan or a result in a file, a result's id, or a workflow: 'cmx result list', 'cmx list workflow'"
+    )
     try:
         workflow = catalog.look_up(what if "/" in what else f"workflow/{what}")
     except CmxError as unknown:

@@ -168,6 +168,9 @@ def test_a_word_that_means_nothing_is_told_what_there_is(
     for word, message, hint in (
         ("folw", "'folw' is no workflow, no result and no file", "did you mean 'flow'?"),
         ("model/net", "model/net==1.0.0 is no workflow", "cmx list workflow"),
+        ("./nope.json", "./nope.json: there is no such file", "a plan or a result in a file"),
+        ("plans/nope.json", "plans/nope.json: there is no such file", "cmx list workflow"),
+        (str(tmp_path), f"{tmp_path}: is a folder, and a file is asked for", "cmx list workflow"),
         ("workflow/none", "there is no workflow/none", "known here: flow"),
     ):
         assert main(["solution", "pack", word]) in (2, 3)
