@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cmx.errors import StoreError, UsageError
+from cmx.settings import Settings
 
 # EFBIG is what a file-size limit of the process gives; EDQUOT does not exist on Windows.
 FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
-_ELSEWHERE = "keep cmx's files elsewhere: CMX_HOME=/another/folder"
+_HOME_ELSEWHERE = "keep cmx's files elsewhere: CMX_HOME=/another/folder"
 
 
 @contextmanager
@@ -45,12 +46,23 @@ def disk_full(folder: Path, doing: str, *, needed: int | None = None) -> StoreEr
     """The error for a full disk, a used-up quota, or a file-size limit."""
     wanted = f"{readable(needed)} needed, " if needed is not None else ""
     message = f"disk full: {doing} in {folder} ({wanted}{_free(folder)} free)"
-    return StoreError(message, hint=f"free some space (cmx store gc removes what is not in use), or {_ELSEWHERE}")
+    first = "free some space (cmx store gc removes what is not in use)" if _is_ours(folder) else "free some space"
+    return StoreError(message, hint=f"{first}, or {_elsewhere(folder)}")
 
 
 def no_access(folder: Path, doing: str, reason: str) -> StoreError:
     """The error for a folder that this user may not read or write, or that is mounted read-only."""
-    return StoreError(f"no access: {doing} in {folder} ({reason})", hint=f"make it writable, or {_ELSEWHERE}")
+    return StoreError(f"no access: {doing} in {folder} ({reason})", hint=f"make it writable, or {_elsewhere(folder)}")
+
+
+def _elsewhere(folder: Path) -> str:
+    return _HOME_ELSEWHERE if _is_ours(folder) else "name another folder"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is in cmx's home, and not one that the user named."""
+    home = Settings.from_environment().home
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(home))
 
 
 def counted(number: int, one: str, more: str = "") -> str:

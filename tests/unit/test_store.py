@@ -16,6 +16,7 @@ import processes
 import pytest
 
 from cmx.errors import HashMismatch, StoreError
+from cmx.files import disk_full, no_access
 from cmx.settings import Settings
 from cmx.store import Busy, Store, key_of, lock, sha256_of
 
@@ -24,7 +25,8 @@ KEY = key_of({"converter": "test", "input": HELLO})
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("CMX_HOME", str(tmp_path / "home"))
     return Settings(tmp_path / "home")
 
 
@@ -398,6 +400,35 @@ def test_a_full_disk_names_the_folder_the_bytes_and_the_remedy(store: Store, tmp
     assert first.endswith("CMX_HOME=/another/folder")
     assert "cmx store gc" in second
     assert files_below(store.folder) == []
+
+
+INIT = """
+import sys
+from cmx.cli.main import main
+for folder in sys.argv[1:]:
+    main(["registry", "init", folder, "--name", "mine"])
+"""
+
+
+def test_only_of_a_folder_in_cmx_s_home_is_it_said_that_it_may_be_elsewhere(settings: Settings, tmp_path: Path) -> None:
+    theirs, ours = tmp_path / "home-of-mine", settings.store
+    (tmp_path / "link").symlink_to(settings.home)
+    for folder in (ours, tmp_path / "link" / "store"):
+        assert no_access(folder, "writing", "x").hint.endswith("keep cmx's files elsewhere: CMX_HOME=/another/folder")
+        assert "cmx store gc" in disk_full(folder, "writing").hint
+    assert no_access(theirs, "writing", "x").hint == "make it writable, or name another folder"
+    assert disk_full(theirs, "writing").hint == "free some space, or name another folder"
+
+
+def test_a_read_only_folder_of_the_user_s_is_to_be_made_writable(tmp_path: Path) -> None:
+    prefix = processes.without_privileges()
+    if prefix is None:
+        pytest.skip("root may write to read-only folders, and there is no setpriv here")
+    (tmp_path / "sealed").mkdir(mode=0o555)
+    process = processes.start(INIT, tmp_path / "sealed/registry", prefix=prefix)
+    complaints = process.communicate(timeout=60)[1].splitlines()
+    assert complaints[0].startswith("error: no access: ")
+    assert complaints[1:] == ["hint: make it writable, or name another folder"]
 
 
 @pytest.fixture
