@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cmx.settings import Settings
 
 _MEANT = "ids parted by commas, or conditions: framework=torch,batch-size=1"
-_SHOWN_WORK = ("scenario", "batch-size", "threads", "precision", "arguments", "target")
+_SHOWN_WORK = ("scenario", "batch-size", "threads", "precision", "arguments", "target", "mode")
 
 
 def configure(parser: Parser) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = ("frontier", "latency", "throughput", "history", "report")
 _ROWS = 15
+_UNTIMED = "in accuracy mode, whose times are no measurement"
 
 
 class _Chart(NamedTuple):
@@ -59,8 +60,12 @@ def run(arguments: argparse.Namespace, settings: Settings, results: Sequence[Res
     path = Path(arguments.output or default)
     drawing.form_of(path)
     drawing.converter()
-    usable = [each for each in results if each.status == "ok" and (each.valid or arguments.invalid)]
+    ran = [each for each in results if each.status == "ok" and (each.valid or arguments.invalid)]
+    usable = [each for each in ran if not each.in_accuracy_mode]
     others = _others(arguments, settings)
+    if ran and not usable and not others:
+        what = f"nothing can be drawn: {counted(len(ran), 'result')} {_UNTIMED}"
+        raise UsageError(what, hint="cmx run benchmark takes times, in its other modes")
     charts, left_out = _charts(arguments.kind, usable, others)
     sources = [others[0].origin.citation] if others else []
     lines = [f"not drawn: {kind}: {why}" for kind, why in left_out.items()]
@@ -70,7 +75,7 @@ def run(arguments: argparse.Namespace, settings: Settings, results: Sequence[Res
     documents = [{**chart.document, "results": len(chart.drawn)} for chart in charts]
     document = {"file": str(path), "charts": documents, "results": len(drawn), "left_out": left_out}
     text = [chart.text for chart in charts if chart.text] + lines
-    text += _undrawn(results, usable, charts) + sources
+    text += _undrawn(len(results) - len(ran), len(ran) - len(usable), usable, charts) + sources
     return Answer(document, "\n".join([*text, f"{_number(drawn, usable)} → {path}"]))
 
 
@@ -79,11 +84,13 @@ def _number(drawn: Collection[str], usable: Collection[Result]) -> str:
     return everything if len(drawn) == len(usable) else f"{len(drawn)} of {everything}"
 
 
-def _undrawn(results: Sequence[Result], usable: Sequence[Result], charts: Sequence[_Chart]) -> list[str]:
+def _undrawn(invalid: int, untimed: int, usable: Sequence[Result], charts: Sequence[_Chart]) -> list[str]:
     """What no chart shows of the results that were asked for, or one of several charts does not show."""
     lines = []
-    if len(usable) < len(results):
-        number = counted(len(results) - len(usable), "result")
+    if untimed:
+        lines.append(f"not drawn: {counted(untimed, 'result')} {_UNTIMED}")
+    if invalid:
+        number = counted(invalid, "result")
         lines.append(f"not drawn: {number} not valid ('cmx result list' has the reasons; --invalid draws what ran)")
     for chart in charts:
         if missing := len(usable) - len(chart.drawn):

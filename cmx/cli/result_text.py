@@ -52,7 +52,9 @@ def matrix_text(points: Sequence[Done]) -> str:
     head = list(dict.fromkeys(key for row in rows for key in row))
     head = [key for key in head if key not in _LAST] + [key for key in _LAST if key in head]
     failed = [f"failed: {_name(each.point)}: {error['message']}" for each in points if (error := _error(each))]
-    measured = [each.result for each in points if each.result and each.result.noise]
+    measured = [
+        each.result for each in points if each.result and each.result.noise and not each.result.in_accuracy_mode
+    ]
     noisy = sum(1 for result in measured if result.noisy)
     of_all = f"{noisy} of {counted(len(measured), 'point')}"
     remarks = [f"noisy: {of_all}; cmx result show says what went on"] if noisy else []
@@ -122,8 +124,11 @@ def _remarks(result: Result) -> list[str]:
         return notes  # the table says it all
     if "throughput" not in result.metrics:
         return [*notes, *(f"failed: {reason}" for reason in result.reasons)]
+    if result.in_accuracy_mode:
+        said = "accuracy mode asks for each sample once: how long that takes is no measurement, and no time is shown"
+        return [f"answered {_done(result)}", said, *notes, *(f"not valid: {reason}" for reason in result.reasons)]
     remarks = [
-        f"measured {_by(result.metrics)}with {_with(result.metrics)}, {_repeated(result)}",
+        f"measured {_done(result)}",
         *_claim(result),
         *_cut(result),
         *notes,
@@ -132,6 +137,11 @@ def _remarks(result: Result) -> list[str]:
     remarks += [f"noisy{_how_often(result)}: {sentence}" for sentence in result.noisy]
     remarks += [f"caution: {sentence}" for sentence in result.cautions]
     return remarks + [f"not valid: {reason}" for reason in result.reasons]
+
+
+def _done(result: Result) -> str:
+    """What drove the model, how, and how often."""
+    return f"{_by(result.metrics)}with {_with(result.metrics)}, {_repeated(result)}"
 
 
 def _by(metrics: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-_ADDED = ("arguments", "target", "load")
+_ADDED = ("arguments", "target", "load", "mode")
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Comparability:
 
     ``arguments`` are a native program's, and ``target`` is what it was compiled for where that is not the host.
     ``load`` is what else the load generator was asked for, as in "target-qps 20": a server's latency depends on it.
+    ``mode`` is "accuracy" where each sample was asked for once, and "" where times were taken.
     The machine, the framework and its version are what is compared, so they are not part of it.
     """
 
@@ -30,6 +31,7 @@ class Comparability:
     arguments: str = ""
     target: str = ""
     load: str = ""
+    mode: str = ""
 
     @property
     def key(self) -> str:
@@ -42,7 +44,9 @@ class Comparability:
     def differences(self, other: Comparability) -> tuple[str, ...]:
         """What stands in the way of a comparison: "threads: 1 and 2"; nothing when the keys are equal."""
         mine, theirs = self.document(), other.document()
-        return tuple(f"{name}: {mine[name]} and {theirs[name]}" for name in mine if mine[name] != theirs[name])
+        names = dict.fromkeys((*mine, *theirs))
+        pairs = ((name, mine.get(name, ""), theirs.get(name, "")) for name in names)
+        return tuple(f"{name}: {one} and {other}" for name, one, other in pairs if one != other)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Comparability:
@@ -50,5 +54,6 @@ class Comparability:
         return cls(**document)
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return {**asdict(self), "hashes": dict(self.hashes)}
+        """As JSON; without an empty mode, which earlier versions do not know."""
+        document = {**asdict(self), "hashes": dict(self.hashes)}
+        return document if self.mode else {name: value for name, value in document.items() if name != "mode"}

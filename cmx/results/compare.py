@@ -27,8 +27,10 @@ from cmx.store import key_of
 _LENGTHS = ("duration", "max-duration", "min-query-count", "max-query-count")
 _WORK = (
     *("action", "workflow", "model", "dataset", "scenario", "batch-size", "threads", "precision"),
-    *("arguments", "target"),
+    *("arguments", "target", "mode"),
 )
+# What a launch in accuracy mode has of ``Measure.field`` that is no measurement.
+_TIMES = ("median", "p90", "p99", "min", "throughput")
 
 
 class Measure(NamedTuple):
@@ -79,10 +81,15 @@ class Launch(NamedTuple):
 
 
 def launches(results: Iterable[Result]) -> tuple[Launch, ...]:
-    """Every launch of some results, oldest first. A record of before there were several is one launch."""
+    """Every launch of some results, oldest first; of those in accuracy mode without times.
+
+    A record of before there were several is one launch.
+    """
     found: list[Launch] = []
     for result in sorted(results, key=lambda each: (each.created, each.id)):
         summaries = (result.statistics or {}).get("launches") or [_only(result)]
+        if result.in_accuracy_mode:
+            summaries = [{name: each[name] for name in each if name not in _TIMES} for each in summaries]
         found += [Launch(result, number, values) for number, values in enumerate(summaries, 1)]
     return tuple(found)
 
@@ -168,7 +175,7 @@ def compare(
     and for sides that share a result.
     """
     ignored = _known(across)
-    a, b = _usable(a, "A", invalid), _usable(b, "B", invalid)
+    a, b = _usable(a, "A", invalid, measure), _usable(b, "B", invalid, measure)
     shared = {result.id for result in a} & {result.id for result in b}
     if shared:
         raise UsageError(f"result {min(shared)[:8]} is on both sides", hint="compare two different results, or queries")
@@ -192,6 +199,7 @@ def work(result: Result, ignored: Iterable[str] = ()) -> dict[str, Any]:
     """
     document = {name.replace("_", "-"): value for name, value in result.comparability.document().items()}
     hashes = document.pop("hashes")
+    document["mode"] = judgement.ACCURACY if result.in_accuracy_mode else "performance"
     origins = {role: _origin(result, role) or digest for role, digest in hashes.items()}
     return {name: value for name, value in {**document, **origins}.items() if name not in ignored}
 
@@ -213,21 +221,27 @@ def _known(across: Iterable[str]) -> frozenset[str]:
     return names
 
 
-def _usable(results: Sequence[Result], side: str, invalid: bool) -> tuple[Result, ...]:
-    kept = tuple(each for each in results if each.status == "ok" and (each.valid or invalid) and _measured(each))
+def _usable(results: Sequence[Result], side: str, invalid: bool, measure: str) -> tuple[Result, ...]:
+    ran = [each for each in results if each.status == "ok" and (each.valid or invalid)]
+    kept = tuple(each for each in ran if _measured(each, measure))
     if kept:
         return kept
     first = results[0]
     if first.status != "ok":
         raise UsageError(f"{side}: {first.short} failed, and has no numbers", hint=f"cmx result show {first.short}")
-    if not _measured(first):
+    if first.in_accuracy_mode:
+        what = f"{side}: {first.short} ran in accuracy mode, and its times are no measurement"
+        raise UsageError(what, hint="cmx run benchmark takes times, in its other modes")
+    if not _measured(first, measure):
         raise UsageError(f"{side}: {first.short} took no times", hint="cmx run benchmark takes them")
     more = f" (and {len(first.reasons) - 1} more)" if len(first.reasons) > 1 else ""
     why = f"{first.reasons[0]}{more}"
     raise UsageError(f"{side}: {first.short} is not valid: {why}", hint="--invalid compares it all the same")
 
 
-def _measured(result: Result) -> bool:
+def _measured(result: Result, measure: str) -> bool:
+    if result.in_accuracy_mode:
+        return measure in MEASURES and MEASURES[measure].field not in _TIMES
     return result.throughput is not None or result.latency.p50 is not None
 
 
@@ -258,6 +272,8 @@ def _apart(a: Result, b: Result) -> dict[str, tuple[str, str]]:
 
 def _said(result: Result, name: str, document: Mapping[str, Any]) -> str:
     """A value of ``work`` for people: for a hash, what it is the hash of."""
+    if name == "mode":
+        return str(result.metrics.get("mode") or "performance")
     if name not in result.comparability.hashes:
         return str(document.get(name, "")) or "none"
     variant = variant_of(result, name)

@@ -128,26 +128,27 @@ def _identity(result: Result | None) -> dict[str, Any]:
 
 def _measurements(result: Result) -> dict[str, Any]:
     metrics, latency = result.metrics, result.latency
-    percentiles: Mapping[str, Any] = (result.statistics or {}).get("percentiles", {})
+    statistics = {} if result.in_accuracy_mode else result.statistics or {}
+    percentiles: Mapping[str, Any] = statistics.get("percentiles", {})
     return {
-        **{name: metrics.get(name) for name in ("queries", "samples", "batch_size", "threads", "verdict")},
+        **{name: metrics.get(name) for name in ("mode", "queries", "samples", "batch_size", "threads", "verdict")},
         "throughput_per_s": result.throughput,
         **{f"latency_{name}_ns": getattr(latency, name) for name in latency.__dataclass_fields__},
-        **_interval(result),
+        "launches": result.launches or None,
+        **_interval(statistics),
         **{f"latency_{name}_bound_ns": percentiles.get(name, {}).get("bound") for name in _BOUNDED},
         "load_ns": metrics.get("load_ns"),
         "memory_peak_bytes": max((step.outcome.get("memory_peak") or 0 for step in result.steps), default=0) or None,
     }
 
 
-def _interval(result: Result) -> dict[str, Any]:
-    """The launches, and the interval of the median of their latencies or throughputs."""
-    statistics = result.statistics or {}
+def _interval(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """The interval of the median of their latencies or throughputs."""
     measure = statistics.get("measure", "")
     found = (statistics.get(measure) or {}).get("interval") or {}
     unit = "per_s" if measure == "throughput" else "ns"
     ends = {f"{measure}_interval_{end}_{unit}": found[end] for end in ("low", "high") if end in found}
-    return {"launches": result.launches or None, **ends, "interval_confidence": found.get("confidence")}
+    return {**ends, "interval_confidence": found.get("confidence")}
 
 
 def _machine(result: Result) -> dict[str, Any]:

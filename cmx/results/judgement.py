@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cmx.results.result import Step
 
+ACCURACY = "accuracy"
+"""The mode of a benchmark that asks for each sample once, and takes no times that count."""
+
 
 def measured(steps: Iterable[Step]) -> Step | None:
     """The step that took times; None when none did."""

@@ -218,15 +218,24 @@ class Result:
         return step.metrics if step else {}
 
     @property
+    def in_accuracy_mode(self) -> bool:
+        """Whether it asked for each sample once, to score the answers: how long that took is no measurement."""
+        return bool(self.metrics.get("mode") == judgement.ACCURACY)
+
+    @property
     def latency(self) -> Latency:
-        """Times of queries in ns, of all launches' steady states together."""
+        """Times of queries in ns, of all launches' steady states together; none in accuracy mode."""
+        if self.in_accuracy_mode:
+            return Latency()
         if self.statistics and "percentiles" in self.statistics and self.statistics.get("latency"):
             return Latency.from_statistics(self.statistics)
         return Latency.from_metrics(self.metrics)
 
     @property
     def throughput(self) -> float | None:
-        """Samples per second, the median of the launches."""
+        """Samples per second, the median of the launches; None in accuracy mode."""
+        if self.in_accuracy_mode:
+            return None
         spread = (self.statistics or {}).get("throughput")
         return spread["median"] if spread else self.metrics.get("throughput")
 
@@ -270,7 +279,7 @@ class Result:
     @property
     def cautions(self) -> tuple[str, ...]:
         """Percentiles that too few queries were made for."""
-        return tuple((self.statistics or {}).get("cautions", ()))
+        return () if self.in_accuracy_mode else tuple((self.statistics or {}).get("cautions", ()))
 
     def latencies(self, launch: int = 1) -> Sequence[int]:
         """The raw latencies of a launch in ns, in the order of the queries.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmx.results.judgement import launches
+from cmx.results.judgement import ACCURACY, launches
 from cmx.results.result import Result
 
 UNKNOWN = "-"
@@ -16,18 +16,27 @@ def measurement(result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
     columns |= {name.replace("_", "-").upper(): _counted(result, name) for name in result.accuracy}
     if result.metrics.get("no_accuracy"):
         columns["ACCURACY"] = "none"
-    judge = "LOADGEN" if "loadgen" in str(result.metrics.get("engine", "mlperf-loadgen")) else "VERDICT"
-    columns[judge] = str(result.metrics.get("verdict") or UNKNOWN)
+    if not result.in_accuracy_mode:  # there is no verdict of it
+        judge = "LOADGEN" if "loadgen" in str(result.metrics.get("engine", "mlperf-loadgen")) else "VERDICT"
+        columns[judge] = str(result.metrics.get("verdict") or UNKNOWN)
     return tuple(columns), tuple(columns.values())
 
 
 def _of_queries(result: Result) -> dict[str, str]:
-    latency = result.latency
     return {
         "SCENARIO": result.scenario or UNKNOWN,
+        **({"MODE": ACCURACY} if result.in_accuracy_mode else {}),
         **_launches(result),
         "QUERIES": _whole(_total(result, "queries")),
         "SAMPLES": _whole(_total(result, "samples")),
+        **({} if result.in_accuracy_mode else _times(result)),
+        **_energy(result),
+    }
+
+
+def _times(result: Result) -> dict[str, str]:
+    latency = result.latency
+    return {
         "P50 ms": milliseconds(latency.p50),
         **_interval(result, "latency"),
         "P90 ms": milliseconds(latency.p90),
@@ -35,7 +44,6 @@ def _of_queries(result: Result) -> dict[str, str]:
         "THROUGHPUT": UNKNOWN if result.throughput is None else f"{result.throughput:.1f} /s",
         **_interval(result, "throughput"),
         **_tokens(result),
-        **_energy(result),
     }
 
 

@@ -15,6 +15,7 @@ from cmx.resolver.draft import EMULATOR
 from cmx.resolver.parameters import require_all
 from cmx.resolver.plan import Plan
 from cmx.results import Comparability, Database, Result
+from cmx.results.judgement import ACCURACY
 from cmx.results.result import FILE
 from cmx.runner.options import Options
 from cmx.runner.state import Run
@@ -111,6 +112,7 @@ def _comparability(run: Run) -> Comparability:
         precision=_precision(run),
         arguments=str(step.parameters.get("arguments") or ""),
         target=plan.request.target,
+        mode=ACCURACY if step.parameters.get("mode") == ACCURACY else "",
         load=next((str(each["load"]) for each in (done.metrics for done in launches(run)) if each.get("load")), ""),
     )
 

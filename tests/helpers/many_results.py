@@ -30,6 +30,7 @@ def result(
     settings: Mapping[str, Any] | None = None,
     work: Mapping[str, Any] | None = None,
     accuracy: float = 0.9,
+    mode: str = "performance",
     predictor: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Result:
@@ -47,7 +48,9 @@ def result(
     }
     hashes = {"model": (framework + variant).ljust(64, "0")[:64], "dataset": "b" * 64}
     known = {"batch_size": given["batch-size"], "threads": given["threads"], "scenario": given["scenario"]}
-    step = timed(latency={**TIMES, "p50": round(p50 * 1e6)}, throughput=1000 / p50, predictor=predictor, **known)
+    step = timed(
+        latency={**TIMES, "p50": round(p50 * 1e6)}, throughput=1000 / p50, predictor=predictor, mode=mode, **known
+    )
     step = replace(step, outcome={**step.outcome, "started_ns": number})
     values = {
         "pins": {**PINS, "framework": f"software/{framework}"},

@@ -114,6 +114,26 @@ def test_a_package_that_is_a_role_of_the_other_side_is_named_once() -> None:
     assert [(each.name, each.b, each.a) for each in turned.differences[:2]] == [each[1:] for each in told]
 
 
+def test_times_of_accuracy_mode_are_not_compared_with_any() -> None:
+    timed, scored = result(), result(mode="accuracy")
+    for a, b, side in ((timed, scored, "B"), (scored, timed, "A"), (scored, result(mode="accuracy"), "A")):
+        for measure in ("", "p50", "throughput"):
+            with pytest.raises(UsageError, match=f"{side}: {scored.short} ran in accuracy mode, and its times are no"):
+                compare([a], [b], measure=measure, across=["mode"])
+    (found,) = compare([timed, scored], [result(12.0), scored, result(mode="submission", p50=13.0)])
+    assert (found.a.values, found.b.values) == ((10e6,), (12e6, 13e6))
+
+
+def test_what_else_accuracy_mode_measured_is_compared_with_its_own() -> None:
+    timed, scored = result(), result(mode="accuracy")
+    with pytest.raises(UsageError, match=r"did not do the same work: mode: submission and accuracy$") as caught:
+        compare([result(mode="submission")], [scored], measure="load")
+    assert caught.value.hint == "--across mode compares them all the same"
+    assert compare([timed], [scored], measure="load", across=["mode"])[0].ratio.estimate == 1
+    (found,) = compare([timed, scored], [result(mode="accuracy")], measure="load")
+    assert (found.work["mode"], found.a.results) == ("accuracy", (scored,))
+
+
 def test_a_misspelt_key_of_across_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="--across treads") as caught:
         compare([result()], [result()], across=["treads"])

@@ -65,6 +65,16 @@ def test_the_results_number_is_the_median_of_the_launches_medians(tmp_path: Path
     assert type(result).from_document(result.document()).statistics == result.statistics
 
 
+def test_what_accuracy_mode_answered_is_told_without_times_and_noise() -> None:
+    step = timed(mode="accuracy", engine="cmx-native", queries=20, samples=20)
+    lines = result_text(make(step, checked())).splitlines()
+    assert lines[1].split() == ["SCENARIO", "MODE", "QUERIES", "SAMPLES", "TOP-1", "TOP-5"]
+    assert lines[4:-1] == [
+        "answered by cmx's native engine, not MLPerf LoadGen, with 1 thread, 20 queries, 20 samples, in one launch",
+        "accuracy mode asks for each sample once: how long that takes is no measurement, and no time is shown",
+    ]
+
+
 def test_what_a_launch_cuts_off_is_in_no_percentile(tmp_path: Path) -> None:
     warming = [50 * 10**6] * 10 + [10**7] * 190
     result = make(launched(1, warming, tmp_path), checked(), folder=tmp_path)

@@ -227,6 +227,30 @@ def test_a_frontier_is_of_one_scenario_and_says_what_it_leaves_out(
     assert f"\n2 of 3 results → {tmp_path}/a.svg" in out
 
 
+@needs_drawing
+@pytest.mark.parametrize("kind", ["frontier", "throughput", "history", "report"])
+def test_accuracy_mode_is_in_no_chart_and_it_is_said(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    kept(Database(settings), results([10.0, 11.0]), results([5.0], mode="accuracy"))
+    path = tmp_path / "a.html"
+    assert main(["result", "plot", kind, "--output", str(path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["results"], {each["results"] for each in document["charts"]}) == (2, {2})
+    assert main(["result", "plot", kind, "--output", str(path)]) == 0
+    assert "not drawn: 1 result in accuracy mode, whose times are no measurement\n" in capsys.readouterr().out
+
+
+@needs_drawing
+def test_results_of_accuracy_mode_only_draw_nothing(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(Database(settings), results([10.0, 11.0], mode="accuracy"))
+    assert main(["result", "plot", "--output", str(tmp_path / "a.svg")]) == 2
+    said = "error: nothing can be drawn: 2 results in accuracy mode, whose times are no measurement\n"
+    assert capsys.readouterr().err.startswith(said)
+
+
 class _Page(HTMLParser):
     """What a browser would make of a page: its elements, and every address in it."""
 

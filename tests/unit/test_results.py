@@ -11,7 +11,7 @@ import pytest
 from result_samples import COMPARABILITY, checked, make, outcome, timed, with_latencies
 
 from cmx.errors import ComponentInvalid, UsageError, WorkerCrashed
-from cmx.results import Latency, Result, Step
+from cmx.results import Comparability, Latency, Result, Step
 from cmx.results.table import measurement
 from cmx.schema import validate
 
@@ -68,6 +68,18 @@ def test_numbers_without_proof_are_not_valid_and_the_reason_is_kept(steps: tuple
 
 def test_a_benchmark_in_accuracy_mode_is_judged_by_the_step_that_knows_what_is_enough() -> None:
     assert make(timed(accuracy={"top_1": 0.9}), checked()).reasons == ()
+
+
+def test_a_benchmark_in_accuracy_mode_has_no_times() -> None:
+    result = make(timed(mode="accuracy", accuracy={"top_1": 0.9}), checked())
+    assert (result.latency, result.throughput, result.cautions) == (Latency(), None, ())
+    assert make(timed(mode="submission"), checked()).throughput == 66.8
+
+
+def test_a_mode_that_takes_times_is_not_in_a_record() -> None:
+    assert "mode" not in COMPARABILITY.document()
+    accuracy = replace(COMPARABILITY, mode="accuracy")
+    assert Comparability.from_document(accuracy.document()) == accuracy
 
 
 def test_a_run_whose_numbers_are_not_valid_did_not_fail() -> None:
@@ -154,6 +166,7 @@ def test_latencies_that_were_never_taken_are_a_usage_error() -> None:
         {"threads": 2},
         {"precision": "int8"},
         {"hashes": {"model": "c" * 64, "dataset": "b" * 64}},
+        {"mode": "accuracy"},
     ],
 )
 def test_what_did_other_work_has_another_key_and_says_what_differs(change: dict[str, Any]) -> None:

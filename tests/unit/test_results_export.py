@@ -100,6 +100,17 @@ def test_a_file_without_an_ending_says_no_form(
     assert capsys.readouterr().err == said
 
 
+def test_accuracy_mode_shows_what_it_scored_and_no_times() -> None:
+    result = make(timed(mode="accuracy", verdict="", accuracy={"top_1": 0.9}), checked())
+    headings, row = measurement(result)
+    assert headings == ("SCENARIO", "MODE", "QUERIES", "SAMPLES", "TOP-1", "TOP-5")
+    assert row[:2] == ("single-stream", "accuracy")
+    assert listing([result])[0][7:] == ("-", "-", "top_1 0.900", "valid")
+    (cells,) = csv.DictReader(io.StringIO(to_csv([result])))
+    assert (cells["mode"], cells["queries"]) == ("accuracy", "641")
+    assert not any(value for name, value in cells.items() if name.startswith(("latency", "throughput", "interval")))
+
+
 def test_the_measurement_table_has_units_and_every_accuracy() -> None:
     headings, row = measurement(make())
     assert dict(zip(headings, row, strict=True)) == {
