@@ -224,10 +224,13 @@ def _tolerance(result: Result, components: Iterable[Component]) -> float:
     return 1 / count if count else _LEAST_TOLERANCE
 
 
+SPEEDS = ("throughput", "latency.p50", "latency.p90", "latency.p99")
+
+
 def measured_metrics(result: Result) -> dict[str, float]:
     """The accuracies by metric, the throughput in samples per second, and latencies in ns."""
-    latencies = {f"latency.{name}": getattr(result.latency, name) for name in ("p50", "p90", "p99")}
-    speeds = {"throughput": result.throughput, **latencies}
+    taken = (result.throughput, *(getattr(result.latency, name) for name in ("p50", "p90", "p99")))
+    speeds = dict(zip(SPEEDS, taken, strict=True))
     return {**result.accuracy, **{name: value for name, value in speeds.items() if value is not None}}
 
 

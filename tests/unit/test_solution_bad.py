@@ -405,6 +405,28 @@ BAD: dict[str, tuple[Forge, str]] = {
 }
 
 
+def of_accuracy_mode(path: Path, **metrics: Any) -> Path:
+    """The archive as if its benchmark had been in accuracy mode, packed with its times and ``metrics`` as expected."""
+    record = json.loads(contents(path)["expected/result.json"])
+    record["steps"][0]["outcome"]["metrics"]["mode"] = "accuracy"
+    expected = json.loads(contents(path)[MANIFEST])["expected"]
+    expected["metrics"] |= {name: {"value": value, "tolerance": None} for name, value in metrics.items()}
+    return forged(path, {"expected/result.json": canonical(record)}, expected=expected)
+
+
+def test_an_archive_that_was_packed_with_the_times_of_accuracy_mode_is_read(archive: Path) -> None:
+    before = Archive.open(archive).manifest.expected
+    of_accuracy_mode(archive)
+    check(Archive.open(archive))
+    assert Archive.open(archive).manifest.expected == before
+    assert "throughput" in (before or {})["metrics"]
+
+
+def test_what_accuracy_mode_did_not_score_is_not_expected_of_it(archive: Path) -> None:
+    of_accuracy_mode(archive, top_9=0.9)
+    assert "expected.metrics.top_9: is 0.9, and expected/result.json has None" in refused(archive)
+
+
 def zipped_twice(path: Path) -> None:
     """An archive in which one name stands twice, with other bytes the second time."""
     other = MODEL.replace("net/model", "net/ledom").encode()
