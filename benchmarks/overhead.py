@@ -143,9 +143,9 @@ def measure_bare(subject: Subject) -> Measured:
 
     monitor = NoiseMonitor()
     command = [str(subject.python), "-I", __file__, "child", "bare", str(subject.job), str(subject.inputs)]
-    with subprocess.Popen(
-        [*command, str(subject.queries), json.dumps(subject.predictor)], stdout=subprocess.PIPE
-    ) as child:
+    command += [str(subject.queries), json.dumps(subject.predictor)]
+    alike = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # a worker has no thread of ONNX Runtime's telemetry either
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=alike) as child:
         assert child.stdout is not None
         answer = json.loads(child.stdout.read() or "null")
     if not answer:
