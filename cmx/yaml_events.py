@@ -47,10 +47,7 @@ def construct(text: str) -> Any:
                 if value in _WORDS:
                     value = _WORDS[value]
                 elif value[0] in _NUMERIC:
-                    try:
-                        value = _number(value)
-                    except ValueError:
-                        raise _marked("a number of too many digits", event.start_mark) from None
+                    value = _numeric(event)
             if key is None and container.__class__ is dict:
                 if value.__class__ is not str or value in container:
                     raise _no_key(event, value)
@@ -124,6 +121,13 @@ def _marked(problem: str, mark: Any) -> Exception:
     import yaml
 
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _numeric(event: Any) -> int | float | str:
+    try:
+        return _number(event.value)
+    except ValueError:
+        raise _marked("a number of too many digits", event.start_mark) from None
 
 
 @lru_cache(maxsize=1024)
