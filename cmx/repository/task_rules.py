@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _FOLDER = Path(__file__).parents[1] / "worker" / "tasks"
-_WORDS = "text_of"  # what gives a task the words themselves where there is no such file
-
-
-@cache
-def takes_words(task: str) -> bool:
-    """Whether the input of a task may be words instead of a file; true also of a task that is not known here."""
-    file = _FOLDER / f"{task.replace('-', '_')}.py"
-    if not file.is_file():
-        return True
-    tree = ast.parse(file.read_bytes())
-    return any(isinstance(found, ast.Name) and found.id == _WORDS for found in ast.walk(tree))
 
 
 @cache
@@ -29,11 +19,14 @@ def tasks() -> tuple[str, ...]:
     return tuple(sorted(name.replace("_", "-") for name in names if name not in ("__init__", "base")))
 
 
-@cache
+def takes_words(task: str) -> bool:
+    """Whether the input of a task may be words instead of a file; true also of a task that is not known here."""
+    return task not in tasks() or bool(_declared(task).get("words"))
+
+
 def metrics(task: str) -> tuple[str, ...]:
     """The names of a task's metrics; of those with a number, as ``top_1``, the usual ones."""
-    values = (node.value for node in _body(task) if isinstance(node, ast.Assign) and _assigns(node, "metrics"))
-    return tuple(name for value in values for name in ast.literal_eval(value))
+    return tuple(_declared(task).get("metrics", ()))
 
 
 def has_metric(task: str, name: str) -> bool:
@@ -57,5 +50,9 @@ def _body(task: str) -> Iterator[ast.stmt]:
     )
 
 
-def _assigns(node: ast.Assign, name: str) -> bool:
-    return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+@cache
+def _declared(task: str) -> Mapping[str, Any]:
+    """What the class of a task says in plain values."""
+    given = (node for node in _body(task) if isinstance(node, ast.Assign))
+    values = ((target.id, node.value) for node in given for target in node.targets if isinstance(target, ast.Name))
+    return {name: ast.literal_eval(value) for name, value in values if name in ("metrics", "words")}

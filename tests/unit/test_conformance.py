@@ -515,7 +515,8 @@ def test_the_tasks_and_metrics_that_check_knows_are_the_worker_s() -> None:
     assert task_rules.tasks() == tasks.tasks()
     for name in tasks.tasks():
         module = importlib.import_module(f"cmx.worker.tasks.{name.replace('-', '_')}")
-        assert task_rules.metrics(name) == getattr(module, "".join(map(str.capitalize, name.split("-")))).metrics
+        task = getattr(module, "".join(map(str.capitalize, name.split("-"))))
+        assert (task_rules.metrics(name), task_rules.takes_words(name)) == (task.metrics, task.words)
         assert task_rules.has_metric(name, "top_7") is (name == "image-classification")
 
 

@@ -49,11 +49,12 @@ class Shown:
 class Task(ABC):
     """One task with one model: from samples to feeds, from outputs to answers, from answers to a score.
 
-    ``metrics`` are the names that ``score`` gives, the main one first. What is needed only to show an input or to
-    score answers is imported where it is used.
+    ``metrics`` are the names that ``score`` gives, the main one first; ``words`` is whether an input may be the words
+    themselves instead of a file. What is needed only to show an input or to score answers is imported where it is used.
     """
 
     metrics: tuple[str, ...] = ()
+    words: bool = False
 
     def __init__(self, context: Context, inputs: Sequence[str]) -> None:
         self.context = context

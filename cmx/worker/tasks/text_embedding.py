@@ -31,6 +31,7 @@ class TextEmbedding(Task):
     """
 
     metrics = ("spearman",)
+    words = True
 
     def __init__(self, context: Context, inputs: Sequence[str]) -> None:
         super().__init__(context, inputs)

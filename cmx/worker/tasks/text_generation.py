@@ -32,6 +32,7 @@ class TextGeneration(GeneratingTask):
     """
 
     metrics = ("answers_found",)
+    words = True
 
     def __init__(self, context: Context, inputs: Sequence[str]) -> None:
         super().__init__(context, inputs)
