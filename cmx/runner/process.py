@@ -1,7 +1,8 @@
 """The local executor: one job, one child process, and whatever becomes of it.
 
 The child has its own process group, so that ending it ends what it started; its standard input is a pipe that stays
-open as long as this process lives, so that it ends when this process does, even by SIGKILL.
+open as long as this process lives, so that it ends when this process does, even by SIGKILL. There it is told, a line
+each, what code to load, and then that its job is there (``cmx.worker.told``).
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cmx.errors import Interrupted, WorkerCrashed, WorkerOutOfMemory, WorkerTimeout
-from cmx.files import write_atomically
+from cmx.files import disk_failures, write_atomically
 from cmx.runner.isolation import Isolation
 
 WORKER = Path(__file__).resolve().parent.parent / "worker" / "__main__.py"
 LAST_LINES = 20
+_LOADED = "loaded"
 _POLL_SECONDS = 0.2
+_LOADED_POLL_SECONDS = 0.002
 _GRACE_SECONDS = 2.0
 _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _PASSED_ON = ("PATH", *_TEMPORARY, "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
@@ -52,56 +56,102 @@ class Limits(NamedTuple):
     memory: int | None = None
 
 
-def run_worker(
-    python: Path,
-    job: Document,
-    limits: Limits,
-    on_progress: Callable[[Document], None],
-    isolation: Isolation | None = None,
-) -> dict[str, Any]:
-    """Carry out a job; returns its outcome document, whether the action succeeded or failed.
+class Code(NamedTuple):
+    """A component's Python file, and the component's reference."""
 
-    ``job["output"]`` is the folder of everything that comes of it: job.json, outcome.json, output.txt, and what the
-    action leaves; ``on_progress`` is given the newest line of its progress.jsonl. With ``isolation`` the worker sees
-    and writes only what that allows. Raises WorkerCrashed, WorkerTimeout or WorkerOutOfMemory with the last lines of
-    output, Interrupted on Ctrl-C; the child is gone in each case.
+    file: str
+    reference: str
+
+
+def code_of(job: Document, *, frameworks: bool) -> list[Code]:
+    """The Python files that carry out a job: the action's, and where asked for, those of its roles' frameworks."""
+    action, roles = job["action"], job["roles"].values() if frameworks else ()
+    running = [each for each in roles if each["component"].get("predictor")]
+    return [
+        Code(action["entry"].rpartition(":")[0], action["reference"]),
+        *(Code(f"{each['folder']}/{each['component']['predictor']}", each["reference"]) for each in running),
+    ]
+
+
+class Worker:
+    """A worker process: it loads ``code`` at once, and then waits for the one job that it is given.
+
+    ``folder`` is that of everything that comes of the job: job.json, outcome.json, output.txt, and what the action
+    leaves; what was in it before is gone. With ``isolation`` the worker sees and writes only what that allows. As a
+    context manager it has ended after the block.
     """
-    folder = Path(job["output"])
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "job.json", json.dumps(job, indent=1))
-    _make_home(folder / _HOME)
-    command = worker_command(python, folder, isolation)
-    with (folder / "output.txt").open("wb") as output:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=_environment(folder / _HOME, isolation is not None),
-            start_new_session=True,
-        )
-    try:
-        status = _wait(child, limits.seconds, _Tail(folder / "progress.jsonl", on_progress))
-    except KeyboardInterrupt:
-        _end(child)
-        raise Interrupted("interrupted", hint="nothing of this run was kept as a result") from None
-    finally:
-        _end(child)
-        shutil.rmtree(folder / _HOME, ignore_errors=True)
-    if status is None:
-        raise WorkerTimeout(
-            f"the worker was ended after {limits.seconds:g} s (time limit)",
-            hint="raise it with --time-limit SECONDS; its output is in " + str(folder / "output.txt"),
-            output=_last_lines(folder),
-        )
-    return _outcome(folder, isolation.status(status) if isolation else status)
+
+    def __init__(self, python: Path, code: Sequence[Code], folder: Path, isolation: Isolation | None = None) -> None:
+        self._folder, self._isolation, self._ended = folder, isolation, False
+        with disk_failures(folder, "starting a worker"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            _make_home(folder / _HOME)
+            output = (folder / "output.txt").open("wb")
+        with output:
+            self._child = subprocess.Popen(
+                worker_command(python, folder, isolation),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=_environment(folder / _HOME, isolation is not None),
+                start_new_session=True,
+            )
+        self._tell(json.dumps(code))
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def wait_until_loaded(self, seconds: float) -> None:
+        """Return when it has loaded its code and sleeps, or has ended, or after ``seconds``: the job tells which."""
+        deadline, loaded = time.monotonic() + seconds, self._folder / _LOADED
+        while not loaded.exists() and self._child.poll() is None and time.monotonic() < deadline:
+            time.sleep(_LOADED_POLL_SECONDS)
+
+    def carry_out(self, job: Document, limits: Limits, on_progress: Callable[[Document], None]) -> dict[str, Any]:
+        """The outcome document of the job, whether its action succeeded or failed; the process has ended then.
+
+        ``on_progress`` is given the newest line of its progress.jsonl. Raises WorkerCrashed, WorkerTimeout or
+        WorkerOutOfMemory with the last lines of output, Interrupted on Ctrl-C.
+        """
+        folder = self._folder
+        write_atomically(folder / "job.json", json.dumps(job, indent=1))
+        try:
+            self._tell("go")
+            status = _wait(self._child, limits.seconds, _Tail(folder / "progress.jsonl", on_progress))
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted", hint="nothing of this run was kept as a result") from None
+        finally:
+            self.end()
+        if status is None:
+            raise WorkerTimeout(
+                f"the worker was ended after {limits.seconds:g} s (time limit)",
+                hint="raise it with --time-limit SECONDS; its output is in " + str(folder / "output.txt"),
+                output=_last_lines(folder),
+            )
+        return _outcome(folder, self._isolation.status(status) if self._isolation else status)
+
+    def end(self) -> None:
+        """End it and whatever it started."""
+        if not self._ended:
+            self._ended = True
+            _end(self._child)
+            shutil.rmtree(self._folder / _HOME, ignore_errors=True)
+
+    def _tell(self, line: str) -> None:
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended already, and its status says how
+            os.write(self._child.stdin.fileno(), line.encode() + b"\n")
 
 
 def worker_command(python: Path, folder: Path, isolation: Isolation | None) -> list[str]:
-    """What starts a worker whose job.json lies in ``folder``."""
+    """What starts a worker whose job.json will lie in ``folder``."""
     # -u: what it printed is there, too, when it crashes; -I means that PYTHONUNBUFFERED would not be read.
-    command = [str(python), "-I", "-u", str(WORKER), str(folder / "job.json")]
+    command = [str(python), "-I", "-u", str(WORKER), str(folder / "job.json"), "--told"]
     return isolation.showing(WORKER.parent.parent).command(command, folder) if isolation else command
 
 

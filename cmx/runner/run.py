@@ -19,7 +19,7 @@ from cmx.results.judgement import ACCURACY
 from cmx.results.result import FILE
 from cmx.runner.options import Options
 from cmx.runner.state import Run
-from cmx.runner.steps import finish, launches, measure, prepare
+from cmx.runner.steps import finish, launches, measure, prepare, start_ahead
 from cmx.settings import Settings
 
 
@@ -40,8 +40,9 @@ def run_plan(
     check(run)
     database = Database(settings)
     try:
-        with database.under_way(run.id):
+        with database.under_way(run.id), run.ahead:
             try:
+                start_ahead(run)
                 prepare(run)
                 measure(run)
                 finish(run)

@@ -16,6 +16,7 @@ from cmx.reporter import Reporter
 from cmx.repository import Catalog
 from cmx.resolver.plan import Plan, PlannedStep
 from cmx.results import Database, Result, Step
+from cmx.runner.ahead import Ahead
 from cmx.runner.isolation import Isolation
 from cmx.runner.options import Options
 from cmx.runner.process import Limits
@@ -33,7 +34,8 @@ _CONFIGURED = 3600.0
 class Run:
     """A run under way. ``steps`` are those that were carried out, one for each launch; ``error`` is what ended it.
 
-    ``label`` is what its launches are announced by; ``told_time`` whether it was said how long measuring takes.
+    ``label`` is what its launches are announced by; ``told_time`` whether it was said how long measuring takes;
+    ``ahead`` are workers that wait for their jobs.
     """
 
     plan: Plan
@@ -49,6 +51,7 @@ class Run:
     matrix: Document | None = None
     label: str = ""
     told_time: bool = False
+    ahead: Ahead = field(default_factory=Ahead)
 
     @cached_property
     def folder(self) -> Path:
@@ -99,23 +102,25 @@ def duration_of(step: PlannedStep) -> float:
     return _CONFIGURED if asked is None and configured else float(asked or 0)
 
 
-def job_of(run: Run, step: PlannedStep) -> dict[str, Any]:
-    """What a worker is told of a step."""
+def outline_of(run: Run, step: PlannedStep) -> dict[str, Any]:
+    """What a worker is told of a step, without the files: nothing is fetched, built or verified for it."""
     action = run.provisioner.unchanged(step.action, step.digest)
-    roles = {}
-    for role, pin_role in step.roles.items():
-        pin = run.plan.pins[pin_role]
-        provided, tool = run.provisioner.files(pin_role), run.provisioner.tool(pin_role)
-        roles[role] = role_document(pin, run.provisioner.component(pin), provided.path if provided else None)
-        if folder := run.provisioner.target_folder(pin_role):
-            roles[role]["path"] = str(folder)
-        if tool:
-            roles[role] |= {"path": str(tool.path), "target": tool.target, "exports": dict(tool.exports)}
-    workflow = run.provisioner.unchanged(run.plan.workflow, run.plan.digest)
+    pins = {role: run.plan.pins[pin] for role, pin in step.roles.items()}
     return {
         "action": {"reference": step.action, "entry": f"{action.folder}/{action.document['entry']}"},
+        "roles": {role: role_document(pin, run.provisioner.component(pin), None) for role, pin in pins.items()},
+    }
+
+
+def job_of(run: Run, step: PlannedStep) -> dict[str, Any]:
+    """What a worker is told of a step."""
+    outline = outline_of(run, step)
+    for role, pin in step.roles.items():
+        outline["roles"][role] |= _files_of(run, pin)
+    workflow = run.provisioner.unchanged(run.plan.workflow, run.plan.digest)
+    return {
+        **outline,
         "parameters": {name.replace("-", "_"): value for name, value in step.parameters.items()},
-        "roles": roles,
         "products": {need: {n: str(p) for n, p in run.products.get(need, {}).items()} for need in step.needs},
         "workflow": {
             "reference": workflow.reference,
@@ -125,6 +130,16 @@ def job_of(run: Run, step: PlannedStep) -> dict[str, Any]:
         "target": run.plan.request.target,
         "host": f"{run.plan.host['os']}-{run.plan.host['architecture']}",
     }
+
+
+def _files_of(run: Run, pin: str) -> dict[str, Any]:
+    """Where what fills a role lies, as its document in a job has it."""
+    if tool := run.provisioner.tool(pin):
+        return {"path": str(tool.path), "target": tool.target, "exports": dict(tool.exports)}
+    if folder := run.provisioner.target_folder(pin):
+        return {"path": str(folder)}
+    provided = run.provisioner.files(pin)
+    return {"path": str(provided.path)} if provided else {}
 
 
 def made_from(run: Run, step: PlannedStep) -> dict[str, Any]:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cmx.errors import RunError
+from cmx.resolver.candidate import Source
 from cmx.resolver.plan import PlannedStep
 from cmx.results import Step
 from cmx.results.launches import main_value
 from cmx.results.result import folder_of, observed
+from cmx.runner.process import code_of
 from cmx.runner.provision import products_of
-from cmx.runner.state import Run, job_of, made_from
-from cmx.runner.work import check_versions, elapsed, failure, intent, products_in, work
+from cmx.runner.state import Run, job_of, made_from, outline_of
+from cmx.runner.work import DEVICE, check_versions, elapsed, failure, intent, products_in, work
+from cmx.store import Busy
+
+
+def start_ahead(run: Run) -> None:
+    """Start the workers of the steps to come, which load their code while files are verified here.
+
+    Only where nothing has to be fetched or built first, and while nobody measures on this machine.
+    """
+    if any(pin.source == Source.INSTALLABLE.word for pin in run.plan.pins.values()):
+        return
+    starting = f"starting {run.plan.workflow}"
+    with suppress(Busy), run.provisioner.store.device_lock(DEVICE, what=starting, timeout=0):
+        for step in run.plan.steps:
+            if not step.cached:
+                python, code = run.provisioner.python(step.environment), code_of(outline_of(run, step), frameworks=True)
+                run.ahead.start(python, code, run.folder / folder_of(step.id, 1), run.isolation)
 
 
 def prepare(run: Run) -> None:
@@ -60,10 +78,7 @@ def launches(run: Run) -> list[Step]:
 def launch(run: Run) -> None:
     """The step that measures, once more, in a fresh process. Raises RunError when it fails."""
     if run.measuring:
-        number = len(launches(run)) + 1
-        # What an interrupted launch left is none of this one's.
-        shutil.rmtree(run.folder / folder_of(run.measuring.id, number), ignore_errors=True)
-        _step(run, run.measuring, number)
+        _step(run, run.measuring, len(launches(run)) + 1)
 
 
 def _which(run: Run, launch: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,12 +12,13 @@ from cmx.files import readable_time
 from cmx.host import Energy, EnergyMonitor, Noise, NoiseMonitor, look, wait_for_quiet
 from cmx.resolver.plan import Plan, PlannedStep
 from cmx.resolver.world import normalised
-from cmx.runner.process import Limits, run_worker
+from cmx.runner.process import Code, Limits, Worker, code_of
 
 if TYPE_CHECKING:
     from cmx.runner.state import Run
 
 Document = Mapping[str, Any]
+DEVICE = "device-cpu"
 _LONG = 30.0
 
 
@@ -33,7 +34,7 @@ class Worked(NamedTuple):
 def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, measures: bool = False) -> Worked:
     """One job in a worker. One at a time on this machine, so that nobody's measurement is disturbed by another's.
 
-    Raises what ``run_worker`` raises, and RunError for a machine that does not become quiet where that is required.
+    Raises what ``Worker.carry_out`` raises, and RunError where the machine has to be quiet and does not become so.
     """
     document = {
         "schema": 1,
@@ -45,24 +46,27 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
         "memory_limit": limits.memory,
     }
 
-    def go() -> dict[str, Any]:
-        return run_worker(
-            python,
-            document,
-            limits,
-            lambda event: _tell(run, event),
-            run.isolation,
-        )
+    def carry_out(worker: Worker) -> dict[str, Any]:
+        return worker.carry_out(document, limits, lambda event: _tell(run, event))
 
     what = f"{folder} of {run.plan.workflow}"
-    with run.provisioner.store.device_lock("device-cpu", what=what, on_wait=run.reporter.note):
+    with (
+        run.provisioner.store.device_lock(DEVICE, what=what, on_wait=run.reporter.note),
+        _worker(run, python, run.folder / folder, code_of(job, frameworks=measures)) as worker,
+    ):
         if not measures:
-            return Worked(go())
+            return Worked(carry_out(worker))
+        worker.wait_until_loaded(limits.seconds)
+        run.ahead.wait_until_loaded(limits.seconds)
         before = _quiet(run)
         noise, energy = NoiseMonitor(), EnergyMonitor()
-        outcome = go()
+        outcome = carry_out(worker)
         used = energy.finish()
         return Worked(outcome, before, noise.finish(outcome["cpu_ns"]), used)
+
+
+def _worker(run: Run, python: Path, folder: Path, code: Sequence[Code]) -> Worker:
+    return run.ahead.take(folder) or Worker(python, code, folder, run.isolation)
 
 
 def _tell(run: Run, event: Document) -> None:

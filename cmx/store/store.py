@@ -52,14 +52,14 @@ class Store:
         return lock(self.settings.locks / f"{name}.lock", what=what, timeout=timeout, on_wait=on_wait)
 
     def device_lock(
-        self, name: str, *, what: str, on_wait: Callable[[str], None] | None = None
+        self, name: str, *, what: str, timeout: float | None = None, on_wait: Callable[[str], None] | None = None
     ) -> AbstractContextManager[None]:
         """The lock of whoever measures on a device of this machine: one for all cmx homes of this user.
 
         Where the temporary folder has no place to trust it is the home's own.
         """
         folder = device_folder() or self.settings.locks
-        return lock(folder / f"{name}.lock", what=what, on_wait=on_wait)
+        return lock(folder / f"{name}.lock", what=what, timeout=timeout, on_wait=on_wait)
 
     def workspace(self, label: str) -> AbstractContextManager[Path]:
         """A temporary folder on the store's own filesystem; see ``cmx.store.workspace``."""

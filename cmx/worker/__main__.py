@@ -1,5 +1,6 @@
 """One step in a process of its own: ``python -I cmx/worker/__main__.py job.json`` or ``python -m cmx.worker job.json``.
 
+With ``--told`` it is started before there is a job (``cmx.worker.told``).
 Exit status: 0 done, 1 failed and ``outcome.json`` says why, 2 there was no job to do, 70 the controller is gone.
 """
 
@@ -37,24 +38,29 @@ from cmx.worker.component_code import load_entry  # noqa: E402
 from cmx.worker.context import Progress  # noqa: E402
 from cmx.worker.job import Job, JobError  # noqa: E402
 from cmx.worker.libraries import libraries  # noqa: E402
+from cmx.worker.told import wait_for_job  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
     """Carry out the job; returns the exit status."""
     import faulthandler
 
-    if len(arguments) != 1:
-        print("usage: python -m cmx.worker job.json", file=sys.stderr)
+    told = arguments[1:] == ["--told"]
+    if len(arguments) != 1 and not told:
+        print("usage: python -m cmx.worker job.json [--told]", file=sys.stderr)
         return 2
     faulthandler.enable()
     process.end_on_signals()
+    process.volunteer_for_oom_killer()
+    file = Path(arguments[0])
+    if told:
+        wait_for_job(file)
     process.end_with_parent()
     try:
-        job = Job.read(Path(arguments[0]))
+        job = Job.read(file)
     except (JobError, OSError) as error:
         print(f"cmx.worker: {error}", file=sys.stderr)
         return 2
-    process.volunteer_for_oom_killer()
     process.limit_memory(job.memory_limit)
     return perform(job)
 
@@ -99,7 +105,8 @@ def perform(job: Job) -> int:
 
 def call(job: Job) -> Outcome:
     """What the job's action returns; raises what it raises, TypeError if it is not an Outcome."""
-    action = load_entry(job.entry, job.reference)
+    with process.drowsy_blas():
+        action = load_entry(job.entry, job.reference)
     progress = Progress(job.output / "progress.jsonl" if job.progress else None)
     context = Context(job.roles, job.products, job.output, job.seed, progress, job.workflow, job.target)
     try:

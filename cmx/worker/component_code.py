@@ -33,7 +33,7 @@ def load_entry(entry: str, reference: str) -> Callable[..., Any]:
 
 
 def load_module(file: Path, reference: str) -> ModuleType:
-    """A component's file, loaded as ``cmx_components.<kind>.<name>``.
+    """A component's file, loaded once, as ``cmx_components.<kind>.<name>``.
 
     Loaded as a package, so that it can import its neighbours with ``from . import network``. Raises EntryError for a
     reference that is none, and whatever the file raises.
@@ -42,6 +42,9 @@ def load_module(file: Path, reference: str) -> ModuleType:
     if not match:
         raise EntryError(f"{reference!r} is not kind/name")
     name = f"cmx_components.{match['kind']}.{match['name']}"
+    there = sys.modules.get(name)
+    if there is not None and there.__file__ == str(file):
+        return there
     spec = importlib.util.spec_from_file_location(
         name, file, loader=_Loader(name, str(file)), submodule_search_locations=[str(file.parent)]
     )
@@ -51,7 +54,11 @@ def load_module(file: Path, reference: str) -> ModuleType:
         sys.modules.setdefault(above, ModuleType(above))  # "from . import network" asks for them
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 

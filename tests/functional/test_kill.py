@@ -118,9 +118,11 @@ def test_the_controller_alone_interrupted_ends_its_worker(cmx: CommandLine) -> N
 def test_a_killed_worker_is_recorded(cmx: CommandLine) -> None:
     child = cmx.start("run", "benchmark", *LONG)
     wait_until(lambda: MOMENTS["measuring"](cmx), 30, "measuring")
-    [worker] = [pid for pid in cmx.processes() if pid != child.pid]
+    [worker] = [pid for pid in cmx.processes() if b"/benchmark/job.json" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(worker, signal.SIGKILL)
     _, err = child.communicate(timeout=20)
+    assert cmx.processes() == []
+    assert not list(cmx.home.glob("runs/*/validate"))
     assert child.returncode == 1
     assert "error: the worker was killed (signal SIGKILL), most likely because the machine ran out of memory" in err
     [result] = cmx.results()

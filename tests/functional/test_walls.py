@@ -12,7 +12,7 @@ import pytest
 from cmx.errors import Unavailable, WorkerCrashed
 from cmx.runner import isolation as walls
 from cmx.runner.isolation import BUBBLEWRAP, NOTHING, UNSHARE, Isolation, isolation, require_walls
-from cmx.runner.process import Limits, run_worker
+from cmx.runner.process import Limits, Worker, code_of
 
 _CODE = '''
 import os
@@ -79,9 +79,9 @@ def attempts(tmp_path: Path, port: int, behind: Isolation | None, *, crash: bool
         "progress": True,
         "memory_limit": None,
     }
-    (tmp_path / "run").mkdir()
     behind = behind.showing(code) if behind else None
-    outcome = run_worker(Path(sys.executable), job, Limits(60), lambda event: None, behind)
+    with Worker(Path(sys.executable), code_of(job, frameworks=False), tmp_path / "run", behind) as worker:
+        outcome = worker.carry_out(job, Limits(60), lambda event: None)
     assert outcome["status"] == "ok", outcome
     assert (tmp_path / "run" / "mine").is_file()
     found: dict[str, str] = outcome["metrics"]

@@ -202,6 +202,7 @@ def test_the_precision_is_the_type_of_most_weights(model: Path) -> None:
 def test_a_framework_that_is_not_installed_is_an_error_that_names_it(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delitem(sys.modules, "cmx_components.software.onnxruntime", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(PredictorError, match="framework 'onnxruntime' cannot be imported in this environment"):
         open_predictor(framework(), model, {})

@@ -95,7 +95,7 @@ def test_the_worker_sees_nothing_of_cmx_but_itself(worker: Worker) -> None:
     assert found["file"] == "None"
     assert set(found["cmx"]) == {
         "cmx", "cmx.worker", "cmx.worker.component_code", "cmx.worker.context", "cmx.worker.job", "cmx.worker.outcome",
-        "cmx.worker.process", "cmx.worker.libraries",
+        "cmx.worker.process", "cmx.worker.libraries", "cmx.worker.told",
     }  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_a_worker_without_arguments_says_how_it_is_used() -> None:
     done = subprocess.run(
         [sys.executable, "-I", PACKAGE / "worker" / "__main__.py"], capture_output=True, text=True, timeout=60
     )
-    assert (done.returncode, done.stderr) == (2, "usage: python -m cmx.worker job.json\n")
+    assert (done.returncode, done.stderr) == (2, "usage: python -m cmx.worker job.json [--told]\n")
 
 
 def test_a_crash_leaves_a_traceback_and_no_outcome(worker: Worker) -> None:
