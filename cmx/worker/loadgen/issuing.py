@@ -5,13 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from threading import Thread
 from time import perf_counter_ns
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from cmx.worker.loadgen.effective import Effective
-from cmx.worker.loadgen.ledger import NOTHING, Ledger
+from cmx.worker.loadgen.ledger import NOTHING, REPORT_NS, Ledger
 from cmx.worker.loadgen.seam import SystemUnderTest
 from cmx.worker.loadgen.traffic import wait_until
 from cmx.worker.loadgen.undisturbed import punctual
@@ -21,6 +21,16 @@ _RAN_OUT = (
     "Ending early: Ran out of generated queries to issue before the minimum query count and test duration were reached."
 )
 _NEVER = 1 << 62
+_ROOM = 4096  # queries for which room is made at a time
+
+
+class Limits(NamedTuple):
+    """The least and the most queries; the times from which they are enough, and after which none is issued."""
+
+    least: int = _NEVER
+    most: int = _NEVER
+    enough: int = _NEVER
+    latest: int = _NEVER
 
 
 @dataclass
@@ -49,36 +59,59 @@ def one_after_another(
 ) -> Issued:
     """The next query as soon as the one before is answered, until the settings' limits."""
     found, size = Issued(), settings.samples_per_query
-    found.starts = found.times
-    issue, complete, started, clock = sut.issue, ledger.complete, found.times.append, perf_counter_ns
+    times = found.starts = found.times
+    issue, complete, started, clock = sut.issue, ledger.complete, times.append, perf_counter_ns
     waiting = ledger.lone if size == 1 else [NOTHING]
     failures = ledger.failures
-    expect, expected = (ledger.done.append, 0) if size == 1 else (ledger.expect, size)
-    begin = found.begin = clock()
-    least, most, enough, latest = _limits(settings, begin)
-    number, stop_number, stop_time = 0, 0, 0  # the run cannot end before one of these
-    for number, ids, indices in zip(count(1), _ids(size), queries):
-        expect(expected)
-        waiting[0] = ids
-        now = clock()
-        started(now)
-        issue(ids, indices, complete)
-        if waiting[0] or failures:
-            ledger.wait(number * size - size, number * size)
-        if number < stop_number and now < stop_time:
-            continue
-        if now >= enough and number >= least:
-            found.messages.append(NATURALLY)
+    ledger.asked = lambda: len(times) * size
+    found.begin = clock()
+    limits = _limits(settings, found.begin)
+    pending = zip(_ids(size), queries)
+    number, stop_number, stop_time = 0, 1, found.begin  # the run cannot end before one of these
+    report_at = found.begin if size == 1 else _NEVER
+    while True:
+        before, now = number, found.begin
+        coming = min(stop_number - number, _ROOM)
+        ledger.make_room((number + coming) * size)
+        for ids, indices in islice(pending, coming):
+            waiting[0] = ids
+            now = clock()
+            started(now)
+            issue(ids, indices, complete)
+            if waiting[0] or failures:
+                ledger.wait(ids[0], ids[0] + size)
+            if now >= stop_time:
+                break
+        number = found.queries
+        if number == before:
+            found.errors.append(_RAN_OUT)
             break
-        if number >= most or now > latest:
-            found.errors.append(_ended_early(number, now - begin, by_count=number >= most))
+        if now >= report_at:
+            report_at = now + REPORT_NS
+            ledger.report(number, now)
+        if _ends(found, number, now, limits):
             break
-        stop_number = most if number >= least else min(least, most)
-        stop_time = latest + 1 if now >= enough else min(enough, latest + 1)
-    else:
-        found.errors.append(_RAN_OUT)
+        stop_number, stop_time = _next_stop(number, now, limits)
+        stop_time = min(stop_time, report_at)
     found.samples = number * size
     return found
+
+
+def _ends(found: Issued, number: int, now: int, limits: Limits) -> bool:
+    """Whether a run ends after so many queries; ``found`` says why then."""
+    if now >= limits.enough and number >= limits.least:
+        found.messages.append(NATURALLY)
+        return True
+    if number >= limits.most or now > limits.latest:
+        found.errors.append(_ended_early(number, now - found.begin, by_count=number >= limits.most))
+        return True
+    return False
+
+
+def _next_stop(number: int, now: int, limits: Limits) -> Tuple[int, int]:
+    """The number of queries and the time before neither of which a run can end."""
+    stop_number = limits.most if number >= limits.least else min(limits.least, limits.most)
+    return stop_number, limits.latest + 1 if now >= limits.enough else min(limits.enough, limits.latest + 1)
 
 
 def each_once(sut: SystemUnderTest, ledger: Ledger, queries: Iterable[Sequence[int]]) -> Issued:
@@ -168,9 +201,9 @@ class _Server:
         self._sut.issue(range(first, last), self._indices[first:last], self._ledger.complete)
         if self._backlog:
             self._look_back(last)
-        _, most, _, latest = self._limits
-        if last >= most or now > latest:
-            found.errors.append(_ended_early(last, now - found.begin, by_count=last >= most))
+        limits = self._limits
+        if last >= limits.most or now > limits.latest:
+            found.errors.append(_ended_early(last, now - found.begin, by_count=last >= limits.most))
 
     def _look_back(self, last: int) -> None:
         """End the run if too many queries are not answered."""
@@ -197,13 +230,12 @@ def _ids(size: int) -> Iterator[Sequence[int]]:
     return zip(count()) if size == 1 else (range(start, start + size) for start in count(0, size))
 
 
-def _limits(settings: Optional[Effective], begin: int) -> Tuple[int, int, int, int]:
-    """The least and the most queries; the time from which they are enough, and that after which none is issued."""
+def _limits(settings: Optional[Effective], begin: int) -> Limits:
     if settings is None:
-        return _NEVER, _NEVER, _NEVER, _NEVER
+        return Limits()
     most, longest = settings.max_query_count, settings.max_duration_ms * 1_000_000
     enough = begin + settings.target_duration_ms * 1_000_000
-    return settings.min_query_count, most or _NEVER, enough, begin + longest if longest else _NEVER
+    return Limits(settings.min_query_count, most or _NEVER, enough, begin + longest if longest else _NEVER)
 
 
 def _ended_early(number: int, duration: int, *, by_count: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from time import perf_counter_ns
 from typing import Any, Dict, List, Optional, cast
@@ -12,35 +12,44 @@ from cmx.worker.loadgen.seam import Complete, LoadError, ProgressSink
 from cmx.worker.loadgen.settings import Settings
 
 _LOOK_S = 1.0
-_REPORT_NS = 200_000_000
+REPORT_NS = 200_000_000
+"""How often progress is told, in ns."""
 _MANY = 16
 NOTHING: Sequence[int] = []
 """The ids of no query: false, and the same object as no other."""
 
 
 class Ledger:
-    """``done`` has, for each sample in the order of asking, the ``perf_counter_ns`` of its answer, 0 before that.
+    """``done`` has, for each sample in the order of asking, the ``perf_counter_ns`` of its answer, 0 before that;
+    ``asked`` says how many of them have been asked for; if nobody sets it, all that are expected.
 
     ``complete`` is what a system under test is given; any thread may call it. An id is its sample's place in ``done``.
     What ends the run is in ``failures``, the first cause first. Who issues samples one at a time puts the ids of the
-    last query into ``lone``, and NOTHING is there once it is answered: so the usual answer is quickly noted.
+    last query into ``lone``, and NOTHING is there once it is answered: so the usual answer is quickly noted. Progress
+    is told as answers come, but not of these: who issues them has the time in hand, and calls ``report``.
     """
 
     def __init__(self, settings: Settings, progress: ProgressSink, total: Optional[int] = None) -> None:
         self.done = array("q")
+        self.asked: Callable[[], int] = self.done.__len__
         self.answers: Dict[int, bytes] = {}
         self.first_tokens: Dict[int, int] = {}
         self.tokens: Dict[int, int] = {}
         self.failures: List[BaseException] = []
         self.lone: List[Sequence[int]] = [NOTHING]
         self._patience = settings.answer_timeout
+        self._progress, self._total = progress, total
         self._awaited: List[int] = []
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self.complete = self._answering(progress, total, keep_answers=settings.answers)
+        self.complete = self._answering(keep_answers=settings.answers)
 
     def expect(self, count: int) -> None:
-        """So many samples more will be asked for."""
+        """So many samples more will be asked for: from now on they count as asked, if ``asked`` is not set."""
         self.done.frombytes(bytes(8 * count))
+
+    def make_room(self, total: int) -> None:
+        """Room for so many samples in all, for whoever sets ``asked``."""
+        self.expect(max(total - len(self.done), 0))
 
     def wait(self, first: int, last: int) -> None:
         """Until the samples from ``first`` up to ``last`` are answered.
@@ -83,16 +92,21 @@ class Ledger:
                 message = f"{left} of {last} samples asked for were not answered, and none was for {self._patience:g} s"
                 raise LoadError(message, "if the model takes that long, give --set answer-timeout=SECONDS")
 
-    def _answering(self, progress: ProgressSink, total: Optional[int], *, keep_answers: bool) -> Complete:
+    def report(self, count: int, now: int) -> None:
+        """Tell that so many samples are done; ``now`` is a ``perf_counter_ns``."""
+        self._progress(count, self._total, now_ns=now)
+
+    def _answering(self, *, keep_answers: bool) -> Complete:
         """A closure: it is called for each answer, and the time it takes is measured with the system's."""
         done, lone, awaited, wake, refuse = self.done, self.lone, self._awaited, self._wake.put, self._refuse
         kept, counts, clock, report_at = self.answers, self.tokens, perf_counter_ns, perf_counter_ns()
+        report = self.report
 
         def together(ids: Sequence[int], now: int) -> bool:
             """Note the answers to many neighbours in one go; False where they are not neighbours, or not all open."""
             if type(ids) is not range or ids.step != 1 or any(done[ids.start : ids.stop]):
                 return False
-            if ids.stop > len(done):
+            if ids.stop > self.asked():
                 return False
             done[ids.start : ids.stop] = array("q", [now]) * len(ids)
             if any(number in ids for number in awaited):
@@ -100,35 +114,36 @@ class Ledger:
             return True
 
         def note(ids: Sequence[int], now: int) -> None:
-            try:
-                for number in ids if len(ids) < _MANY or not together(ids, now) else ():
-                    if done[number]:
-                        refuse(number, "twice")
-                    done[number] = now
-                    if number in awaited:
-                        wake(None)
-            except IndexError:
-                refuse(number, "that it was never asked for")
+            asked = self.asked()
+            for number in ids if len(ids) < _MANY or not together(ids, now) else ():
+                if not 0 <= number < asked:
+                    refuse(number, "that it was never asked for")
+                    return
+                if done[number]:
+                    refuse(number, "twice")
+                done[number] = now
+                if number in awaited:
+                    wake(None)
 
         def complete(
             ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
         ) -> None:
             nonlocal report_at
-            now = clock()
             if ids is lone[0] and answers is None and tokens is None:
-                done[-1] = now
+                done[ids[0]] = clock()
                 lone[0] = NOTHING  # from here on the next query may be issued
                 if awaited:
                     wake(None)
-            else:
-                note(ids, now)
-                if answers is not None and keep_answers:
-                    kept.update(zip(ids, map(bytes, answers)))
-                if tokens is not None:
-                    counts.update(zip(ids, tokens))
+                return
+            now = clock()
+            note(ids, now)
+            if answers is not None and keep_answers:
+                kept.update(zip(ids, map(bytes, answers)))
+            if tokens is not None:
+                counts.update(zip(ids, tokens))
             if now >= report_at:
-                report_at = now + _REPORT_NS
-                progress(max(ids, default=0) + 1, total, now_ns=now)
+                report_at = now + REPORT_NS
+                report(max(ids, default=0) + 1, now)
 
         extended = cast(Any, complete)
         extended.first_token, extended.fail = self._first_token, self.fail

@@ -94,6 +94,13 @@ class Doing(System):
         self.act(ids, complete)
 
 
+class Bare(System):
+    """Answers at once, with nothing."""
+
+    def answer(self, ids: Sequence[int], indices: Sequence[int], complete: Complete) -> None:
+        complete(ids)
+
+
 def told(*_: Any, **__: Any) -> None:
     """Progress that nobody looks at."""
 
@@ -290,9 +297,37 @@ def test_a_query_that_is_answered_twice_ends_the_run(tmp_path: Path, scenario: s
         run(tmp_path, scenario, twice)
 
 
-def test_an_id_that_was_never_given_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(LoadError, match="answered sample 1000000 of the run that it was never asked for"):
-        run(tmp_path, "single-stream", Doing(Library(), lambda ids, complete: complete([1_000_000])))
+@pytest.mark.parametrize(
+    ("scenario", "odd"),
+    [
+        *((scenario, odd) for scenario in SCENARIOS for odd in (1_000_000, -1)),
+        *((scenario, 100) for scenario in ("single-stream", "multi-stream")),  # it would come: there is room for it
+    ],
+)
+def test_an_id_that_was_never_given_is_an_error(tmp_path: Path, scenario: str, odd: int) -> None:
+    with pytest.raises(LoadError, match=f"answered sample {odd} of the run that it was never asked for"):
+        run(tmp_path, scenario, Doing(Library(), lambda ids, complete: (complete([odd]), complete(ids))[0]))
+
+
+@pytest.mark.parametrize("scenario", ["single-stream", "multi-stream"])
+@pytest.mark.parametrize("queries", [1, 4096, 4097, 10_000])
+def test_a_run_of_any_length_asks_for_exactly_that(tmp_path: Path, scenario: str, queries: int) -> None:
+    limits = {"min_query_count": queries, "max_query_count": queries, "min_duration_ms": 0}
+    report, system = run(tmp_path, scenario, Bare(Library()), **limits)
+    size = 8 if scenario == "multi-stream" else 1
+    assert (report.queries, report.samples, len(system.asked)) == (queries, queries * size, queries * size)
+    assert len(report.latencies) == queries
+    assert min(report.latencies) > 0
+
+
+def test_progress_is_told_five_times_a_second(tmp_path: Path) -> None:
+    events: list[int] = []
+    system = Bare(Library())
+    settings = Settings(scenario="single-stream", min_duration_ms=1100, min_query_count=70)
+    report = native.run(system, system.library, settings, tmp_path, lambda done, *_, **__: events.append(done))
+    assert 2 <= len(events) <= 7
+    assert events == sorted(set(events))
+    assert 1 <= events[0] <= events[-1] <= report.samples
 
 
 @pytest.mark.parametrize(
