@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from threading import Thread
 from time import perf_counter_ns
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional
 
 from cmx.worker.loadgen.effective import Effective
-from cmx.worker.loadgen.ledger import NOTHING, REPORT_NS, Ledger
+from cmx.worker.loadgen.ledger import REPORT_NS, Ledger
 from cmx.worker.loadgen.seam import SystemUnderTest
 from cmx.worker.loadgen.traffic import wait_until
 from cmx.worker.loadgen.undisturbed import punctual
@@ -58,60 +58,89 @@ def one_after_another(
     sut: SystemUnderTest, ledger: Ledger, queries: Iterable[Sequence[int]], settings: Effective
 ) -> Issued:
     """The next query as soon as the one before is answered, until the settings' limits."""
-    found, size = Issued(), settings.samples_per_query
+    size = settings.samples_per_query
+    found = Issued(perf_counter_ns())
     times = found.starts = found.times
-    issue, complete, started, clock = sut.issue, ledger.complete, times.append, perf_counter_ns
-    waiting = ledger.lone if size == 1 else [NOTHING]
-    failures = ledger.failures
     ledger.asked = lambda: len(times) * size
-    found.begin = clock()
-    limits = _limits(settings, found.begin)
-    pending = zip(_ids(size), queries)
-    number, stop_number, stop_time = 0, 1, found.begin  # the run cannot end before one of these
-    report_at = found.begin if size == 1 else _NEVER
-    while True:
-        before, now = number, found.begin
-        coming = min(stop_number - number, _ROOM)
-        ledger.make_room((number + coming) * size)
-        for ids, indices in islice(pending, coming):
-            waiting[0] = ids
+    waiting: Optional[Sequence[int]] = None
+    """The ids of the query that is not answered."""
+
+    def answered(
+        ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
+    ) -> None:
+        """``ledger.complete``, quick in the usual case: the one sample that was asked for, and nothing else to note."""
+        nonlocal waiting
+        if ids is waiting and answers is None and tokens is None:
+            done[ids[0]] = perf_counter_ns()
+            waiting = None  # from here on the next query may be issued
+            if awaited:
+                ledger.wake()
+        else:
+            ledger.complete(ids, answers, tokens)
+
+    complete = ledger.completing(answered) if size == 1 else ledger.complete
+    done, awaited, failures = ledger.done, ledger.awaited, ledger.failures
+    issue, started, clock = sut.issue, times.append, perf_counter_ns
+    pending, now = zip(_ids(size), queries), found.begin
+    look = _Look(found, ledger, size, _limits(settings, found.begin))
+    ended = False
+    while not ended:
+        at = look.at
+        for waiting, indices in islice(pending, look.room()):
             now = clock()
             started(now)
-            issue(ids, indices, complete)
-            if waiting[0] or failures:
-                ledger.wait(ids[0], ids[0] + size)
-            if now >= stop_time:
+            issue(waiting, indices, complete)
+            if waiting is not None or failures:
+                waiting = None
+                ledger.wait(len(times) * size - size, len(times) * size)
+            if now >= at:
                 break
-        number = found.queries
-        if number == before:
-            found.errors.append(_RAN_OUT)
-            break
-        if now >= report_at:
-            report_at = now + REPORT_NS
-            ledger.report(number, now)
-        if _ends(found, number, now, limits):
-            break
-        stop_number, stop_time = _next_stop(number, now, limits)
-        stop_time = min(stop_time, report_at)
-    found.samples = number * size
+        ended = look.ends(now)
+    found.samples = len(times) * size
     return found
 
 
-def _ends(found: Issued, number: int, now: int, limits: Limits) -> bool:
-    """Whether a run ends after so many queries; ``found`` says why then."""
-    if now >= limits.enough and number >= limits.least:
-        found.messages.append(NATURALLY)
-        return True
-    if number >= limits.most or now > limits.latest:
-        found.errors.append(_ended_early(number, now - found.begin, by_count=number >= limits.most))
-        return True
-    return False
+class _Look:
+    """Whether a run of one query after another ends; it can only after so many queries, or from a time ``at`` on.
 
+    Progress is told then too, where a query is one sample: the ledger does not see their answers.
+    """
 
-def _next_stop(number: int, now: int, limits: Limits) -> Tuple[int, int]:
-    """The number of queries and the time before neither of which a run can end."""
-    stop_number = limits.most if number >= limits.least else min(limits.least, limits.most)
-    return stop_number, limits.latest + 1 if now >= limits.enough else min(limits.enough, limits.latest + 1)
+    def __init__(self, found: Issued, ledger: Ledger, size: int, limits: Limits) -> None:
+        self._found, self._ledger, self._size, self._limits = found, ledger, size, limits
+        self._last, self._next = 0, 1
+        self._report_at = found.begin if size == 1 else _NEVER
+        self.at = found.begin
+
+    def room(self) -> int:
+        """How many queries may be issued before the next look; the ledger has room for them."""
+        coming = min(self._next - self._last, _ROOM)
+        self._ledger.make_room((self._last + coming) * self._size)
+        return coming
+
+    def ends(self, now: int) -> bool:
+        """Whether the run ends with the query that was issued ``now``; what was found says why."""
+        found, number, limits = self._found, self._found.queries, self._limits
+        if number == self._last:
+            found.errors.append(_RAN_OUT)
+        elif now >= limits.enough and number >= limits.least:
+            found.messages.append(NATURALLY)
+        elif number >= limits.most or now > limits.latest:
+            found.errors.append(_ended_early(number, now - found.begin, by_count=number >= limits.most))
+        else:
+            self._go_on(number, now)
+            return False
+        return True
+
+    def _go_on(self, number: int, now: int) -> None:
+        limits = self._limits
+        if now >= self._report_at:
+            self._report_at = now + REPORT_NS
+            self._ledger.report(number, now)
+        self._last = number
+        self._next = limits.most if number >= limits.least else min(limits.least, limits.most)
+        latest = limits.latest + 1
+        self.at = min(self._report_at, latest if now >= limits.enough else min(limits.enough, latest))
 
 
 def each_once(sut: SystemUnderTest, ledger: Ledger, queries: Iterable[Sequence[int]]) -> Issued:

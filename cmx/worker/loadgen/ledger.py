@@ -15,8 +15,6 @@ _LOOK_S = 1.0
 REPORT_NS = 200_000_000
 """How often progress is told, in ns."""
 _MANY = 16
-NOTHING: Sequence[int] = []
-"""The ids of no query: false, and the same object as no other."""
 
 
 class Ledger:
@@ -24,9 +22,8 @@ class Ledger:
     ``asked`` says how many of them have been asked for; if nobody sets it, all that are expected.
 
     ``complete`` is what a system under test is given; any thread may call it. An id is its sample's place in ``done``.
-    What ends the run is in ``failures``, the first cause first. Who issues samples one at a time puts the ids of the
-    last query into ``lone``, and NOTHING is there once it is answered: so the usual answer is quickly noted. Progress
-    is told as answers come, but not of these: who issues them has the time in hand, and calls ``report``.
+    What ends the run is in ``failures``, the first cause first. Who notes an answer in ``done`` without ``complete``
+    calls ``wake`` afterwards if anything is in ``awaited``, and now and then ``report``; ``complete`` does both.
     """
 
     def __init__(self, settings: Settings, progress: ProgressSink, total: Optional[int] = None) -> None:
@@ -36,10 +33,9 @@ class Ledger:
         self.first_tokens: Dict[int, int] = {}
         self.tokens: Dict[int, int] = {}
         self.failures: List[BaseException] = []
-        self.lone: List[Sequence[int]] = [NOTHING]
         self._patience = settings.answer_timeout
         self._progress, self._total = progress, total
-        self._awaited: List[int] = []
+        self.awaited: List[int] = []
         self._wake: SimpleQueue[None] = SimpleQueue()
         self.complete = self._answering(keep_answers=settings.answers)
 
@@ -57,12 +53,11 @@ class Ledger:
         Raises LoadError when nothing is answered for ``answer_timeout``, and what the system failed with.
         The last is waited for first: with answers in the order of asking this thread wakes up once.
         """
-        self.lone[0] = NOTHING
         if 0 in self.done[first:last]:
             for number in range(last - 1, first - 1, -1):
                 if not self.done[number]:
                     self._wait_for(number, last)
-            self._awaited.clear()
+            self.awaited.clear()
         self.check()
 
     def check(self) -> None:
@@ -73,11 +68,15 @@ class Ledger:
     def fail(self, error: BaseException) -> None:
         """The run is to end with this."""
         self.failures.append(error)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
         self._wake.put(None)
 
     def _wait_for(self, number: int, last: int) -> None:
         # Its answer is looked for once more after this, by which whoever brings it knows that it is waited for.
-        self._awaited[:] = [number]
+        self.awaited[:] = [number]
         left, since = last, perf_counter_ns()
         while not self.done[number]:
             self.check()
@@ -98,7 +97,7 @@ class Ledger:
 
     def _answering(self, *, keep_answers: bool) -> Complete:
         """A closure: it is called for each answer, and the time it takes is measured with the system's."""
-        done, lone, awaited, wake, refuse = self.done, self.lone, self._awaited, self._wake.put, self._refuse
+        done, awaited, wake, refuse = self.done, self.awaited, self.wake, self._refuse
         kept, counts, clock, report_at = self.answers, self.tokens, perf_counter_ns, perf_counter_ns()
         report = self.report
 
@@ -110,7 +109,7 @@ class Ledger:
                 return False
             done[ids.start : ids.stop] = array("q", [now]) * len(ids)
             if any(number in ids for number in awaited):
-                wake(None)
+                wake()
             return True
 
         def note(ids: Sequence[int], now: int) -> None:
@@ -123,18 +122,12 @@ class Ledger:
                     refuse(number, "twice")
                 done[number] = now
                 if number in awaited:
-                    wake(None)
+                    wake()
 
         def complete(
             ids: Sequence[int], answers: Optional[Sequence[bytes]] = None, tokens: Optional[Sequence[int]] = None
         ) -> None:
             nonlocal report_at
-            if ids is lone[0] and answers is None and tokens is None:
-                done[ids[0]] = clock()
-                lone[0] = NOTHING  # from here on the next query may be issued
-                if awaited:
-                    wake(None)
-                return
             now = clock()
             note(ids, now)
             if answers is not None and keep_answers:
@@ -145,6 +138,10 @@ class Ledger:
                 report_at = now + REPORT_NS
                 report(max(ids, default=0) + 1, now)
 
+        return self.completing(complete)
+
+    def completing(self, complete: Callable[..., None]) -> Complete:
+        """A function that notes answers, with what else a system under test may say."""
         extended = cast(Any, complete)
         extended.first_token, extended.fail = self._first_token, self.fail
         return cast(Complete, complete)
