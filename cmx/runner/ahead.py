@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from cmx.runner.isolation import Isolation
 from cmx.runner.process import Code, Worker
+
+# TensorFlow and torch take about half of one GiB each, only loaded.
+_PLENTY = 4 << 30
 
 
 class Ahead:
@@ -36,3 +40,11 @@ class Ahead:
     def take(self, folder: Path) -> Worker | None:
         """The worker that waits in ``folder``, for whoever has its job now."""
         return self._waiting.pop(folder, None)
+
+
+def plenty_of_memory() -> bool:
+    """Whether a worker that waits with a framework loaded takes no memory that the measured one would need."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >= _PLENTY
+    except (AttributeError, ValueError, OSError):  # Windows; or a system that does not say
+        return False

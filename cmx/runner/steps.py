@@ -12,6 +12,7 @@ from cmx.resolver.plan import PlannedStep
 from cmx.results import Step
 from cmx.results.launches import main_value
 from cmx.results.result import folder_of, observed
+from cmx.runner.ahead import plenty_of_memory
 from cmx.runner.process import code_of
 from cmx.runner.provision import products_of
 from cmx.runner.state import Run, job_of, made_from, outline_of
@@ -22,16 +23,17 @@ from cmx.store import Busy
 def start_ahead(run: Run) -> None:
     """Start the workers of the steps to come, which load their code while files are verified here.
 
-    Only where nothing has to be fetched or built first, and while nobody measures on this machine.
+    Only where nothing has to be fetched or built first, and while nobody measures on this machine. Where it has little
+    memory only the first of them.
     """
     if any(pin.source == Source.INSTALLABLE.word for pin in run.plan.pins.values()):
         return
+    coming = [step for step in run.plan.steps if not step.cached]
     starting = f"starting {run.plan.workflow}"
     with suppress(Busy), run.provisioner.store.device_lock(DEVICE, what=starting, timeout=0):
-        for step in run.plan.steps:
-            if not step.cached:
-                python, code = run.provisioner.python(step.environment), code_of(outline_of(run, step), frameworks=True)
-                run.ahead.start(python, code, run.folder / folder_of(step.id, 1), run.isolation)
+        for step in coming if plenty_of_memory() else coming[:1]:
+            python, code = run.provisioner.python(step.environment), code_of(outline_of(run, step), frameworks=True)
+            run.ahead.start(python, code, run.folder / folder_of(step.id, 1), run.isolation)
 
 
 def prepare(run: Run) -> None:
