@@ -62,7 +62,8 @@ class Step:
     """One step of the run. ``outcome`` is what the worker left (schema "outcome"), empty if it left nothing.
 
     A step that measures is there once for each launch, a fresh process, numbered from 1. ``before`` is how busy the
-    machine was before that launch, ``noise`` what went on during it, ``energy`` what it used (``cmx.host.energy``).
+    machine was before that launch, ``noise`` what went on during it, ``energy`` what it used (``cmx.host.energy``), and
+    ``took_ns`` how long it took in all: the start of its process too, but no waiting for the machine.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Step:
     before: Noise | None = None
     noise: Noise | None = None
     energy: Mapping[str, Any] | None = None
+    took_ns: int = 0
 
     @property
     def folder(self) -> str:
@@ -104,6 +106,7 @@ class Step:
             "launch": self.launch,
             **{name: noise.document() for name in _NOISE if (noise := getattr(self, name))},
             **({"energy": dict(self.energy)} if self.energy else {}),
+            **({"took_ns": self.took_ns} if self.took_ns else {}),
         }
 
     @classmethod

@@ -68,8 +68,8 @@ def enough(run: Run) -> str:
 
 
 def seconds(launch: Step) -> float:
-    """What a launch took, the start of its process included."""
-    return (launch.noise.elapsed_ns if launch.noise else launch.wall_ns) / 1e9
+    """What a launch took, the start of its process included; less of one that an older cmx recorded."""
+    return (launch.took_ns or launch.wall_ns) / 1e9
 
 
 def launches(run: Run) -> list[Step]:
@@ -108,7 +108,7 @@ def _step(run: Run, step: PlannedStep, launch: int = 1) -> None:
     python, job, start = run.provisioner.python(step.environment), job_of(run, step), time.perf_counter_ns()
     try:
         folder = folder_of(step.id, launch)
-        outcome, before, noise, used = work(run, python, job, folder, run.limits(step), measures=step.measures)
+        outcome, before, noise, used, took = work(run, python, job, folder, run.limits(step), measures=step.measures)
     except RunError:
         run.steps.append(Step(step.id, step.action, "failed", elapsed(start), launch=launch))
         raise
@@ -122,6 +122,7 @@ def _step(run: Run, step: PlannedStep, launch: int = 1) -> None:
         before=before,
         noise=noise,
         energy=used.document() if used else None,
+        took_ns=took,
     )
     run.steps.append(done)
     if outcome["status"] != "ok":

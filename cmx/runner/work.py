@@ -23,12 +23,13 @@ _LONG = 30.0
 
 
 class Worked(NamedTuple):
-    """An outcome; of a measurement also how busy the machine was before and meanwhile, and the energy it used."""
+    """An outcome; of a measurement also how busy the machine was, before and meanwhile, the energy, and the time."""
 
     outcome: dict[str, Any]
     before: Noise | None = None
     noise: Noise | None = None
     energy: Energy | None = None
+    took_ns: int = 0
 
 
 def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, measures: bool = False) -> Worked:
@@ -50,19 +51,19 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
         return worker.carry_out(document, limits, lambda event: _tell(run, event))
 
     what = f"{folder} of {run.plan.workflow}"
-    with (
-        run.provisioner.store.device_lock(DEVICE, what=what, on_wait=run.reporter.note),
-        _worker(run, python, run.folder / folder, code_of(job, frameworks=measures)) as worker,
-    ):
-        if not measures:
-            return Worked(carry_out(worker))
-        worker.wait_until_loaded(limits.seconds)
-        run.ahead.wait_until_loaded(limits.seconds)
-        before = _quiet(run)
-        noise, energy = NoiseMonitor(), EnergyMonitor()
-        outcome = carry_out(worker)
-        used = energy.finish()
-        return Worked(outcome, before, noise.finish(outcome["cpu_ns"]), used)
+    with run.provisioner.store.device_lock(DEVICE, what=what, on_wait=run.reporter.note):
+        begin = time.perf_counter_ns()
+        with _worker(run, python, run.folder / folder, code_of(job, frameworks=measures)) as worker:
+            if not measures:
+                return Worked(carry_out(worker))
+            worker.wait_until_loaded(limits.seconds)
+            run.ahead.wait_until_loaded(limits.seconds)
+            loading = elapsed(begin)
+            before = _quiet(run)
+            monitor, energy = NoiseMonitor(), EnergyMonitor()
+            outcome = carry_out(worker)
+            used, noise = energy.finish(), monitor.finish(outcome["cpu_ns"])
+            return Worked(outcome, before, noise, used, loading + noise.elapsed_ns)
 
 
 def _worker(run: Run, python: Path, folder: Path, code: Sequence[Code]) -> Worker:

@@ -56,6 +56,8 @@ def test_a_precision_and_a_time_budget_end_a_measurement(native: CommandLine) ->
     result = native.json("run", "benchmark", "matmul", *SMALL, "--precision", "90%")["result"]
     assert result["statistics"]["latency"]["n"] >= 6
     assert "within" in result["sampling"]["stopped"]
+    launches = [step for step in result["steps"] if step["id"] == "benchmark"]
+    assert all(each["took_ns"] > each["noise"]["elapsed_ns"] >= each["outcome"]["wall_ns"] for each in launches)
     result = native.json("run", "benchmark", "matmul", *SMALL, "--time-budget", "10ms")["result"]
     assert result["statistics"]["latency"]["n"] == 1
     assert result["sampling"] == {
