@@ -14,6 +14,7 @@ from cmx.errors import CmxError, nearest
 from cmx.reference import Reference
 from cmx.repository import model_rules
 from cmx.repository.catalog import Catalog, near
+from cmx.repository.dataset_rules import format_faults, format_notes
 from cmx.repository.query import Query
 from cmx.repository.repository import REPOSITORY_FILE, Repository
 from cmx.repository.source_rules import source_faults
@@ -53,7 +54,9 @@ def notes(path: Path, components: Sequence[Component], catalog: Catalog) -> Iter
     for component in components:
         said = [*model_rules.notes(component.document)]
         if isinstance(component, Model):
-            said += model_rules.unread(component, catalog)
+            said += [*model_rules.unread(component, catalog), *model_rules.measured_on(component, catalog)]
+        if isinstance(component, Dataset):
+            said += format_notes(component.format)
         yield from (_fault(component, f"{place}: {message}", hint) for place, message, hint in said)
 
 
@@ -83,6 +86,10 @@ def _faults(component: Component, catalog: Catalog) -> Iterator[Fault]:
     if isinstance(component, Model):
         yield from _converters(component)
         yield from _claims(component, catalog)
+    if isinstance(component, Dataset):
+        yield from (
+            _fault(component, f"{key}: {message}", hint) for key, message, hint in format_faults(component.format)
+        )
     if isinstance(component, SoftwareDetect):
         yield from _aliases(component, catalog)
         yield from _defaults(component, "settings", component.settings)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cmx.component import Model, Variant
 from cmx.errors import nearest
-from cmx.repository.catalog import Catalog
+from cmx.repository.catalog import Catalog, near
 from cmx.repository.operator_rules import step_faults
 from cmx.repository.task_rules import has_metric, metrics, tasks
 
@@ -31,8 +31,9 @@ def model_faults(model: Model, catalog: Catalog) -> Iterator[Said]:
             yield from ((f"{owner}{key}.{n}", wrong, hint) for n, wrong, hint in step_faults(document.get(key, [])))
         for key in ("inputs", "outputs"):
             yield from _types(f"{owner}{key}", document.get(key, []))
-        yield from _references(task, f"{owner}reference", document.get("reference", []))
-    yield from (said for near, said in _unread(model, catalog) if near)
+        for place, said in _references(owner, document):
+            yield from _reference(task, place, said)
+    yield from (said for is_near, said in _unread(model, catalog) if is_near)
 
 
 def notes(document: Mapping[str, Any]) -> Iterator[Said]:
@@ -49,7 +50,16 @@ def notes(document: Mapping[str, Any]) -> Iterator[Said]:
 
 def unread(model: Model, catalog: Catalog) -> Iterator[Said]:
     """The variants that no framework of the catalog reads, though nothing is made from them."""
-    yield from (said for near, said in _unread(model, catalog) if not near)
+    yield from (said for is_near, said in _unread(model, catalog) if not is_near)
+
+
+def measured_on(model: Model, catalog: Catalog) -> Iterator[Said]:
+    """The references on a dataset that the catalog has not: what was meant may be in a repository of others."""
+    known = catalog.names("dataset")
+    for owner, document in _owners(model):
+        for place, said in _references(owner, document):
+            if (name := said["dataset"]) not in known:
+                yield f"{place}.dataset", f"there is no dataset {name!r} in the catalog", near(name, known)
 
 
 def _owners(model: Model) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -64,12 +74,13 @@ def _types(place: str, tensors: list[Mapping[str, Any]]) -> Iterator[Said]:
             yield f"{place}.{number}.dtype", f"there is no type {tensor['dtype']!r}", nearest(tensor["dtype"], _TYPES)
 
 
-def _references(task: str, place: str, said: Any) -> Iterator[Said]:
+def _references(owner: str, document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The key of each reference on a dataset, and what it says."""
+    said = document.get("reference", [])
     if isinstance(said, list):
-        for number, each in enumerate(said):
-            yield from _reference(task, f"{place}.{number}", each)
+        yield from ((f"{owner}reference.{number}", each) for number, each in enumerate(said))
     elif "none" not in said:
-        yield from _reference(task, place, said)
+        yield f"{owner}reference", said
 
 
 def _reference(task: str, place: str, said: Mapping[str, Any]) -> Iterator[Said]:

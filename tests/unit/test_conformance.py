@@ -433,7 +433,7 @@ def claims(settings: Settings, root: Path, old: str, new: str) -> tuple[list[tup
     """The faults and the notes of a good model, of which something was replaced; each with its hint."""
     text = CLAIMS.format(uid=uid("model/net"))
     assert old in text
-    put_all(root, package("runner", formats="[onnx, torch]"))
+    put_all(root, package("runner", formats="[onnx, torch]"), dataset("photos"), dataset("more"))
     file = put(root, "net", text.replace(old, new))
     (root / "net" / "convert.py").write_text("def to_other(context): ...\n")
     catalog = Catalog([Repository.open(root)], settings)
@@ -506,6 +506,49 @@ def test_what_may_be_meant_is_noted_only(settings: Settings, tmp_path: Path) -> 
     assert claims(settings, tmp_path, "image-classification", "weather") == ([], [])
     said = ("variants.mine: no framework of the catalog reads the format 'mine'", "known here: onnx, torch")
     assert claims(settings, tmp_path, "  onnx:", "  mine:") == ([], [said])
+
+
+def test_a_reference_on_a_dataset_that_is_not_there_is_noted(settings: Settings, tmp_path: Path) -> None:
+    said = ("reference.dataset: there is no dataset 'photoes' in the catalog", "did you mean 'photos'?")
+    assert claims(settings, tmp_path, "dataset: photos", "dataset: photoes") == ([], [said])
+    several = "[{dataset: photos, top_1: 0.9}, {dataset: films, top_5: 1}]"
+    old = "{dataset: photos, top_1: 0.9, top_3: 1, tolerance: 0.05}"
+    said = ("reference.1.dataset: there is no dataset 'films' in the catalog", "known here: more, photos")
+    assert claims(settings, tmp_path, old, several) == ([], [said])
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "hint"),
+    [
+        ("image-folderr", "fault", "did you mean 'image-folder'?"),
+        ("imagefolder", "fault", "did you mean 'image-folder'?"),
+        ("class_names", "fault", "did you mean 'class-names'?"),
+        ("ImageFolder", "fault", "did you mean 'image-folder'?"),
+        ("class-names-csv", "note", "did you mean 'class-names'? A word of your own is fine where "),
+        ("picture", "", ""),
+        ("image-list", "", ""),
+        ("tokenizer", "", ""),
+        ("image-folder", "", ""),
+    ],
+)
+def test_a_misspelt_format_of_a_dataset_is_a_fault_and_one_like_it_a_note(
+    settings: Settings, tmp_path: Path, word: str, kind: str, hint: str
+) -> None:
+    put_all(tmp_path, dataset("photos").replace("image-folder", word).replace("files", "component.yaml"))
+    catalog = Catalog([Repository.open(tmp_path)], settings)
+    components, found = check(tmp_path, catalog)
+    said = [*((each, "fault") for each in found), *((each, "note") for each in notes(tmp_path, components, catalog))]
+    file = tmp_path / "datasets/photos/component.yaml"
+    expected = [(f"{file}: format: cmx reads no format {word!r}", kind)] if kind else []
+    assert [(fault.message, of) for fault, of in said] == expected
+    assert all(fault.hint.startswith(hint) for fault, _ in said)
+
+
+def test_the_formats_of_datasets_that_check_knows_are_the_worker_s() -> None:
+    from cmx.repository import dataset_rules
+    from cmx.worker import datasets
+
+    assert dataset_rules.formats() == datasets.formats()
 
 
 def test_the_tasks_and_metrics_that_check_knows_are_the_worker_s() -> None:
