@@ -22,9 +22,9 @@ from cmx.component import (
     Variant,
     Workflow,
 )
-from cmx.errors import UsageError, nearest
+from cmx.errors import ComponentInvalid, UsageError, nearest
 from cmx.reference import COMPONENT_KINDS, Reference
-from cmx.schema import invalid, parse_yaml, read_text, validate
+from cmx.schema import faults, invalid, parse_yaml, read_text, validate
 
 
 def load(file: Path, *, repository: str = "") -> Component:
@@ -39,19 +39,49 @@ def check(document: Mapping[str, Any], file: Path, text: str = "", *, repository
 
     Returns the component. Raises ComponentInvalid; ``text`` is the YAML that it was read from, for the line number.
     """
+    kind = _kind(document, file, text)
+    validate(document, kind, source=file, text=text)
+    component = _typed(document, file, text, repository)
+    for error in _invalid(component, text):
+        raise error
+    return component
+
+
+def examine(file: Path) -> tuple[Component | None, list[ComponentInvalid]]:
+    """Read a component.yaml as ``load`` does, and go on after a fault: the component, and everything that is wrong.
+
+    Where something is, the component breaks rules that all code relies on; it is None where it cannot even be typed.
+    """
+    try:
+        text = read_text(file)
+        document = parse_yaml(text, file)
+        if found := list(faults(document, _kind(document, file, text), source=file, text=text)):
+            return None, found
+        component = _typed(document, file, text, "")
+    except ComponentInvalid as error:
+        return None, [error]
+    return component, list(_invalid(component, text))
+
+
+def _kind(document: Mapping[str, Any], file: Path, text: str) -> str:
     kind = document.get("kind")
     if not isinstance(kind, str) or kind not in COMPONENT_KINDS:
         place: Place = ("kind",) if "kind" in document else ()
         said = f"unknown kind {kind!r}" if place else "'kind' is missing"
         raise invalid(place, said, nearest(str(kind), COMPONENT_KINDS), source=file, text=text)
-    validate(document, kind, source=file, text=text)
+    return kind
+
+
+def _typed(document: Mapping[str, Any], file: Path, text: str, repository: str) -> Component:
     try:
-        component = from_document(document, file, repository=repository)
+        return from_document(document, file, repository=repository)
     except UsageError as error:
         raise invalid(_place_of(error, document), error.message, error.hint, source=file, text=text) from error
+
+
+def _invalid(component: Component, text: str) -> Iterator[ComponentInvalid]:
     for path, message, hint in _faults(component):
-        raise invalid(path, message, hint, source=file, text=text)
-    return component
+        yield invalid(path, message, hint, source=component.file, text=text)
 
 
 Place = tuple[str | int, ...]

@@ -105,11 +105,21 @@ def validate(document: Any, name: str, *, source: Path | str, text: str = "") ->
     Raises ComponentInvalid for the first thing wrong: "FILE:LINE: field: what is wrong", with the nearest known key
     for an unknown one. ``text`` is the YAML that the document was read from, for the line number.
     """
+    for error in faults(document, name, source=source, text=text):
+        raise error
+
+
+def faults(document: Any, name: str, *, source: Path | str, text: str = "") -> Iterator[ComponentInvalid]:
+    """What ``validate`` raises, and everything else that keeps a document from meeting a schema."""
     if _surely_meets(document, name):
         return
-    errors = sorted(_validator(name).iter_errors(document), key=_rank)
-    if errors:
-        raise explain(_deepest(errors[0]), source=source, text=text)
+    guessed = set[tuple[object, ...]]()  # what misspelt keys may have meant, and where: nothing says that it is missing
+    for error in map(_deepest, sorted(_validator(name).iter_errors(document), key=_rank)):
+        place = tuple(error.absolute_path)
+        for each in _explained(error, source, text):
+            guessed |= {(*place, word) for word in each.hint.split("'")[1::2] if each.hint.startswith("did you mean")}
+            if error.validator != "required" or (*place, error.message.split("'")[1]) not in guessed:
+                yield each
 
 
 def _surely_meets(document: Any, name: str) -> bool:
@@ -178,18 +188,18 @@ def _deepest(error: Any) -> Any:
     return error
 
 
-def explain(error: Any, *, source: Path | str, text: str) -> ComponentInvalid:
-    """A jsonschema error as one of ours."""
+def _explained(error: Any, source: Path | str, text: str) -> Iterator[ComponentInvalid]:
+    """A jsonschema error as ours: one, but for each of several unknown keys one of its own."""
     path: list[str | int] = list(error.absolute_path)
-    unknown = _unknown_key(error)
-    if unknown:
-        path.append(unknown)
-        message, hint = f"unknown key {unknown!r}", nearest(unknown, set(_known_keys(error.schema)))
-    else:
-        message, hint = _words(error), _hint(error)
+    unknown = _unknown_keys(error)
+    for key in unknown:
+        hint = nearest(key, set(_known_keys(error.schema)))
+        yield invalid([*path, key], f"unknown key {key!r}", hint, source=source, text=text)
+    if not unknown:
+        message = _words(error)
         if error.validator == "type" and isinstance(error.instance, int | float) and text:
             message = f"{_written(text, path)} is a number, not of type {_join(error.validator_value)}"
-    return invalid(path, message, hint, source=source, text=text)
+        yield invalid(path, message, _hint(error), source=source, text=text)
 
 
 def invalid(
@@ -201,11 +211,11 @@ def invalid(
     return ComponentInvalid(f"{where}: {field}: {message}" if field else f"{where}: {message}", hint=hint)
 
 
-def _unknown_key(error: Any) -> str:
+def _unknown_keys(error: Any) -> list[str]:
     if error.validator not in ("additionalProperties", "unevaluatedProperties") or not isinstance(error.instance, dict):
-        return ""
+        return []
     known = set(_known_keys(error.schema))
-    return next((str(key) for key in error.instance if key not in known), "")
+    return [str(key) for key in error.instance if key not in known]
 
 
 def _known_keys(fragment: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cmx.component import FILE, Action, Component, Dataset, Model, SoftwareDetect, Workflow
-from cmx.component_file import load
+from cmx.component_file import examine
 from cmx.errors import CmxError, nearest
 from cmx.reference import Reference
 from cmx.repository import model_rules
@@ -18,7 +18,8 @@ from cmx.repository.dataset_rules import format_faults, format_notes
 from cmx.repository.query import Query
 from cmx.repository.repository import REPOSITORY_FILE, Repository
 from cmx.repository.source_rules import source_faults
-from cmx.schema import validate_value
+from cmx.repository.workflow_rules import action_of, workflow_faults
+from cmx.schema import invalid, read_text, validate_value
 from cmx.worker_interface import every_name, offers
 
 
@@ -38,13 +39,13 @@ def check(path: Path, catalog: Catalog) -> tuple[list[Component], list[Fault]]:
     components: list[Component] = []
     faults: list[Fault] = []
     for file in files:
-        try:
-            component = load(file)
-        except CmxError as error:
-            faults.append(Fault(file, error.message, error.hint))
-            continue
-        components.append(component)
-        faults += list(_faults(component, catalog))
+        component, wrong = examine(file)
+        faults += [Fault(file, error.message, error.hint) for error in wrong]
+        if component and not wrong:
+            components.append(component)
+            faults += _faults(component, catalog)
+        elif isinstance(component, Workflow):  # its steps can be looked up one by one, whatever is wrong with others
+            faults += _steps(component, catalog)
     return components, faults
 
 
@@ -95,6 +96,7 @@ def _faults(component: Component, catalog: Catalog) -> Iterator[Fault]:
         yield from _defaults(component, "settings", component.settings)
         yield from _predictor(component)
     if isinstance(component, Workflow):
+        yield from _steps(component, catalog)
         yield from _own_files(component, catalog)
     if isinstance(component, Action):
         yield from _partners(component)
@@ -171,9 +173,6 @@ def _references(component: Component, catalog: Catalog) -> Iterator[Fault]:
 
 
 def _needed(component: Component) -> Iterator[Reference]:
-    if isinstance(component, Workflow):
-        yield from component.requires.values()
-        yield from (step.action for step in component.steps)
     if isinstance(component, Action):
         yield from component.own_needs.values()
     if isinstance(component, Model):
@@ -234,6 +233,13 @@ def _claims(model: Model, catalog: Catalog) -> Iterator[Fault]:
         yield _fault(model, f"{place}: {message}", hint)
 
 
+def _steps(workflow: Workflow, catalog: Catalog) -> Iterator[Fault]:
+    """The actions, roles and parameters of a workflow are those there are."""
+    for place, message, hint in workflow_faults(workflow, catalog):
+        error = invalid(place, message, hint, source=workflow.file, text=read_text(workflow.file))
+        yield Fault(workflow.file, error.message, error.hint)
+
+
 def _defaults(component: Component, key: str, fragments: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
     """The default of a parameter or a setting is a value that it may have."""
     for name, fragment in fragments.items():
@@ -266,10 +272,8 @@ def _goes_with(action: Action, where: str, partners: Mapping[str, Sequence[Any]]
 def _own_files(workflow: Workflow, catalog: Catalog) -> Iterator[Fault]:
     """The files that a step names, as FILE or FILE.py:FUNCTION, are in the workflow's folder."""
     for step in workflow.steps:
-        try:
-            parameters = catalog.action(step.action).parameters
-        except CmxError:
-            continue  # another rule says that it is not there
+        action = action_of(step, catalog)
+        parameters = action.parameters if action else {}
         named = [str(v) for key, v in step.parameters.items() if parameters.get(key, {}).get("format") == "own-file"]
         for entry in (entry for text in named for entry in text.split()):
             yield from _own_file(workflow, f"steps.{step.id}", entry)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cmx.component_file import load
+from cmx.component_file import examine, load
 from cmx.errors import ComponentInvalid
 from cmx.repository.reading import read
 
@@ -42,6 +42,14 @@ def test_an_index_keeps_the_message_and_raises_nothing(case: Path) -> None:
     [[*rest, error, _]] = read([file])
     assert error.replace(file, "FILE") == (case / "expected.txt").read_text("utf-8").splitlines()[0]
     assert not any(rest)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_who_asks_for_all_faults_is_told_the_same_one_first(case: Path) -> None:
+    file = case / "component.yaml"
+    first, *others = [error.message.replace(str(file), "FILE") for error in examine(file)[1]]
+    assert first == (case / "expected.txt").read_text("utf-8").splitlines()[0]
+    assert first not in others
 
 
 def test_a_component_yaml_that_is_a_folder_is_said(tmp_path: Path) -> None:

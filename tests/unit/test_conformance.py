@@ -196,6 +196,80 @@ def test_what_is_referred_to_is_in_the_catalog(settings: Settings, tmp_path: Pat
     ]
 
 
+MISSPELT_FLOW = """schema: 1
+kind: workflow
+uid: {uid}
+name: flow
+version: 1.0.0
+description: A workflow
+requires:
+  model: dataset/photos
+  datset: dataset/photos
+  framwork: software/numpy
+  metrics: software/nunpy
+  plots: software/numpy
+steps:
+  - {{id: first, action: act, needs: [zeroth]}}
+  - {{id: second, action: act, needs: [frist], with: {{threds: 2}}}}
+"""
+ROLES = "{model: model, dataset: dataset, framework: software, labels: dataset?}"
+
+
+def test_all_faults_of_a_workflow_are_said_each_with_its_line(settings: Settings, tmp_path: Path) -> None:
+    put_all(tmp_path, package("numpy"), dataset("photos").replace("files", "component.yaml"))
+    one_action(tmp_path, ACTION, requires=ROLES)
+    text = MISSPELT_FLOW.format(uid=uid("workflow/flow"))
+    file = put(tmp_path, "flow", text)
+
+    def said() -> list[tuple[str, str]]:
+        found = check(tmp_path, Catalog([Repository.open(tmp_path)], settings))[1]
+        return [(fault.message.removeprefix(f"{file}:"), fault.hint) for fault in found]
+
+    assert said() == [
+        ("14: steps.0.needs: no earlier step 'zeroth'", "there is none"),
+        ("15: steps.1.needs: no earlier step 'frist'", "did you mean 'first'?"),
+        ("11: requires.metrics: software/nunpy is in no repository of the catalog", "did you mean 'numpy'?"),
+        ("15: steps.1.with.threds: action/act has no parameter 'threds'", "did you mean 'threads'?"),
+        ("8: requires.model: dataset/photos is no model, which action/act takes", "name a model/NAME"),
+        ("9: requires.datset: no step takes a role 'datset'", "did you mean 'dataset'?"),
+        ("10: requires.framwork: no step takes a role 'framwork'", "did you mean 'framework'?"),
+    ]
+    file.write_text(text.replace("id: first, action: act", "id: first, action: akt"))
+    # What an unknown action takes is not known, so that no role is said to be too many.
+    assert said()[3:] == [
+        ("14: steps.0.action: action/akt is in no repository of the catalog", "did you mean 'act'?"),
+        ("15: steps.1.with.threds: action/act has no parameter 'threds'", "did you mean 'threads'?"),
+        ("8: requires.model: dataset/photos is no model, which action/act takes", "name a model/NAME"),
+    ]
+
+
+def test_a_step_that_names_a_model_for_an_action_is_one_fault_of_several(settings: Settings, tmp_path: Path) -> None:
+    put_all(tmp_path, model("net").replace("model.onnx", "component.yaml"))
+    one_action(tmp_path, ACTION)
+    put(
+        tmp_path,
+        "flow",
+        workflow("flow", "{}", "[{id: a, action: model/net}, {id: b, action: act, with: {thread: 1}}]"),
+    )
+    assert [each.rpartition("flow/component.yaml:")[2] for each in faults(settings, tmp_path)] == [
+        "9: steps.0.action: model/net is not an action",
+        "9: steps.1.with.thread: action/act has no parameter 'thread'",
+    ]
+
+
+def test_all_keys_that_are_misspelt_are_said_and_not_that_they_are_missing(settings: Settings, tmp_path: Path) -> None:
+    text = (
+        workflow("flow", "{}", "[{id: a, acton: act, neds: []}]").replace("version", "versoin").replace("tags", "tgas")
+    )
+    put(tmp_path, "flow", text)
+    assert [each.rpartition(": ")[2] for each in faults(settings, tmp_path)] == [
+        "unknown key 'versoin'",
+        "unknown key 'tgas'",
+        "unknown key 'acton'",
+        "unknown key 'neds'",
+    ]
+
+
 def test_components_of_a_repository_that_is_not_added_know_each_other(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "repo.yaml").write_text("schema: 1\nname: mine\n")
     put_all(tmp_path, workflow("flow", "{}", "[{id: a, action: act}]"))
