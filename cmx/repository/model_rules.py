@@ -19,6 +19,7 @@ _TYPES = frozenset(
         *("int4", "uint4", "float8_e4m3fn", "float8_e5m2", *(f"{u}int{size}" for u in ("", "u") for size in _SIZES)),
     }
 )
+_SAME_SHAPE = ("softmax",)
 Said = tuple[str, str, str]
 """A key, what is wrong with it, and the remedy."""
 
@@ -33,6 +34,7 @@ def model_faults(model: Model, catalog: Catalog) -> Iterator[Said]:
             yield from _types(f"{owner}{key}", document.get(key, []))
         for place, said in _references(owner, document):
             yield from _reference(task, place, said)
+    yield from dict.fromkeys(each for name in model.variants for each in _too_many(model, name))
     yield from (said for is_near, said in _unread(model, catalog) if is_near)
 
 
@@ -66,6 +68,32 @@ def _owners(model: Model) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The model and its variants, which may say the same: the beginning of their keys, and what is said."""
     yield "", model.document
     yield from ((f"variants.{name}.", each) for name, each in model.document["variants"].items())
+
+
+def _too_many(model: Model, variant: str) -> Iterator[Said]:
+    """More of the best values asked for than any output of a variant has, where their shapes are known."""
+    _, outputs = _said_of(model, variant, "outputs")
+    owner, steps = _said_of(model, variant, "postprocess")
+    sizes = {each["name"]: (each["shape"] or [1])[-1] for each in outputs}
+    if not sizes or not all(isinstance(size, int) for size in sizes.values()):
+        return
+    largest = max(sizes, key=lambda name: sizes[name])
+    for number, step in enumerate(steps):
+        ((operator, given),) = step.items()
+        k = given.get("k") if isinstance(given, Mapping) else given
+        if operator == "top_k" and isinstance(k, int) and k > sizes[largest]:
+            wrong = f"top_k is {k}, and the last axis of the output {largest!r} has {sizes[largest]}"
+            yield f"{owner}postprocess.{number}", wrong, f"write top_k: {sizes[largest]} or less, or correct the shape"
+        if operator not in _SAME_SHAPE:
+            return
+
+
+def _said_of(model: Model, variant: str, key: str) -> tuple[str, list[Mapping[str, Any]]]:
+    """What a variant says, or else what it is made from, or else the model: the beginning of the key, and the value."""
+    for each in model.chain(variant):
+        if key in model.document["variants"][each.name]:
+            return f"variants.{each.name}.", model.document["variants"][each.name][key]
+    return "", model.document.get(key, [])
 
 
 def _types(place: str, tensors: list[Mapping[str, Any]]) -> Iterator[Said]:

@@ -447,7 +447,7 @@ def test_an_alias_is_nobody_else_s_name_or_alias(settings: Settings, tmp_path: P
 
 
 STEPS = """preprocess: [{center_crop: {fraction: 0.875}}, {resize: {sise: 224}}, {normalise: {mean: 127, std: 128}}]
-postprocess: [{softmax: 3}, {top_k: 5}]
+postprocess: [{softmax: 3}, {top_k: 1}]
 """
 
 
@@ -562,6 +562,41 @@ def test_what_a_model_says_of_itself_is_held_against_what_there_is(
     settings: Settings, tmp_path: Path, old: str, new: str, message: str, hint: str
 ) -> None:
     assert claims(settings, tmp_path, old, new) == ([(message, hint)], [])
+
+
+TENSORS = "outputs: [{name: y, dtype: float32, shape: [1, 10]}]\npostprocess: [{softmax: {}}, {top_k: 10}]"
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        (TENSORS, []),
+        (TENSORS.replace("top_k: 10", "top_k: 20"), [("postprocess.1", 20, "y", 10)]),
+        (TENSORS.replace("top_k: 10", "top_k: {k: 11}"), [("postprocess.1", 11, "y", 10)]),
+        (TENSORS.replace("1, 10", "batch, classes").replace("top_k: 10", "top_k: 20"), []),
+        (TENSORS.replace("{name: y", "{name: z, dtype: int8, shape: [1, 12]}, {name: y"), []),
+        (
+            TENSORS.replace("{name: y", "{name: z, dtype: int8, shape: [1, 12]}, {name: y").replace("k: 10", "k: 13"),
+            [("postprocess.1", 13, "z", 12)],
+        ),
+    ],
+)
+def test_no_more_of_the_best_are_kept_than_an_output_has(
+    settings: Settings, tmp_path: Path, new: str, said: list[tuple[str, int, str, int]]
+) -> None:
+    old = "outputs: [{name: y, dtype: float32, shape: [1]}]"
+    text = "{}: top_k is {}, and the last axis of the output {!r} has {}"
+    hint = "write top_k: {3} or less, or correct the shape"
+    assert claims(settings, tmp_path, old, new) == ([(text.format(*each), hint.format(*each)) for each in said], [])
+
+
+def test_what_a_variant_is_made_from_says_how_many_values_its_outputs_have(settings: Settings, tmp_path: Path) -> None:
+    old = "weights: {source: {file: component.yaml}}"
+    outputs = "outputs: [{name: y, dtype: float32, shape: [1, 10]}], postprocess: [{top_k: 11}]"
+    found, _ = claims(settings, tmp_path, old, f"{old[:-1]}, {outputs}}}")
+    assert [message for message, _ in found] == [
+        "variants.weights.postprocess.0: top_k is 11, and the last axis of the output 'y' has 10"
+    ]
 
 
 @pytest.mark.parametrize(
