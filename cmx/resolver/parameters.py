@@ -109,10 +109,23 @@ def _refuse_clashes(action: Action, chosen: Mapping[str, Any]) -> None:
 
 
 def require_all(action: Action, chosen: Mapping[str, Any]) -> None:
-    """Raise UsageError for a parameter that has no default and was not given."""
+    """Raise UsageError for a parameter that has no default and was not given, and for a file that is not there.
+
+    Files are looked for again since those of a saved plan may be gone.
+    """
     for name, fragment in action.parameters.items():
         if name not in chosen:
             raise UsageError(f"{action.key} needs {name}: {fragment['description']}", hint=f"give --{name} VALUE")
+        if isinstance(chosen[name], str):
+            _look_again(name, chosen[name], fragment.get("format", ""))
+
+
+def _look_again(name: str, text: str, form: str) -> None:
+    try:
+        _path(name, text, form)
+    except UsageError as error:
+        again = f"bring it back, or make the plan again with one that is there: --{name} FILE"
+        raise UsageError(error.message, hint=again) from None
 
 
 def _defaults(fragments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -110,6 +110,20 @@ def test_with_json_an_error_is_one_object_on_stdout(fresh: CommandLine) -> None:
     }
 
 
+def test_a_user_conf_that_is_not_there_is_missed_before_anything_is_installed(fresh: CommandLine) -> None:
+    asked = fresh("run", "benchmark", "--user-conf", "gone.conf", code=2)
+    assert told(asked) == (
+        f"user-conf: there is no file {fresh.folder}/gone.conf",
+        "give one that is there: --user-conf FILE",
+    )
+    file = fresh.folder / "user.conf"
+    file.write_text("*.SingleStream.min_query_count = 5\n", encoding="utf-8")
+    (fresh.folder / "plan.json").write_text(fresh("run", "benchmark", "--user-conf", file, "--plan-only").out)
+    file.unlink()
+    assert fresh("run", "--plan", "plan.json", code=2).error == f"user-conf: there is no file {file}"
+    assert [name for name in ("environments", "store") if (fresh.home / name).exists()] == []
+
+
 def test_a_picture_that_is_no_picture_is_named(cmx: CommandLine) -> None:
     (cmx.folder / "dog.jpg").write_text("no dog", encoding="utf-8")
     assert told(cmx("run", "run", "--input", "dog.jpg", code=1)) == (

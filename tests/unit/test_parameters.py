@@ -88,14 +88,24 @@ def test_what_a_step_fixes_is_checked_too() -> None:
     assert refused({}, threads=0) == ("threads: 0 is less than 1", "threads: how many threads")
 
 
-def test_a_parameter_without_a_default_must_be_given() -> None:
+def test_a_parameter_without_a_default_must_be_given(tmp_path: Path) -> None:
     steps = [step("classify", action("classify", input=INPUT))]
     with pytest.raises(UsageError) as caught:
         assign(steps, {}, complete=True)
     assert caught.value.message == "action/classify needs input: path of the picture"
     assert caught.value.hint == "give --input VALUE"
     assert assign(steps, {}, complete=False) == {"classify": {}}
-    require_all(steps[0][1], {"input": "x.jpg"})
+    (tmp_path / "x.jpg").touch()
+    require_all(steps[0][1], {"input": str(tmp_path / "x.jpg")})
+
+
+def test_a_file_of_a_saved_plan_that_is_gone_is_missed_before_anything_is_installed(tmp_path: Path) -> None:
+    taker = action("classify", input={**INPUT, "type": ["string", "null"], "default": None})
+    require_all(taker, {"input": None})
+    with pytest.raises(UsageError) as caught:
+        require_all(taker, {"input": str(tmp_path / "gone.jpg")})
+    assert caught.value.message == f"input: there is no file {tmp_path}/gone.jpg"
+    assert caught.value.hint == "bring it back, or make the plan again with one that is there: --input FILE"
 
 
 @pytest.mark.parametrize(
