@@ -33,7 +33,7 @@ def configure(parser: Parser) -> None:
     )
     parser.add_argument("--across", default="", metavar="KEY,…", help="what may differ all the same, as in threads")
     parser.add_argument(
-        "--confidence", type=float, default=0.95, metavar="SHARE", help="of the interval (default: %(default)s)"
+        "--confidence", type=float, default=0.95, metavar="SHARE", help="of the interval (default: 0.95)"
     )
     parser.add_argument("--beside", default="", metavar="SOURCE", help=f"{WITH}; not compared")
     parser.add_argument("--invalid", action="store_true", help="take results that are not valid too")

@@ -37,7 +37,7 @@ def add_measuring_options(parser: Parser) -> None:
         metavar="TIME",
         help=f"wait until nothing else runs before each launch, TIME at most (default: {QUIET_LIMIT:g}s), or refuse",
     )
-    group.add_argument("--time-limit", type=float, metavar="S", help="seconds a step may take beyond its duration")
+    group.add_argument("--time-limit", metavar="TIME", help="as in 10min: what a step may take beyond its duration")
     group.add_argument("--memory-limit", metavar="BYTES", help="of a worker, as in 4G or 512Mi (default: none)")
 
 
@@ -51,7 +51,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
         time_budget=seconds("--time-budget", arguments.time_budget) if arguments.time_budget else None,
     )
     return Options(
-        time_limit=TIME_LIMIT if arguments.time_limit is None else arguments.time_limit,
+        time_limit=TIME_LIMIT if arguments.time_limit is None else seconds("--time-limit", arguments.time_limit),
         memory_limit=size("--memory-limit", arguments.memory_limit) if arguments.memory_limit else None,
         offline=arguments.offline,
         anonymous=arguments.anonymous,
