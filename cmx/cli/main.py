@@ -102,6 +102,9 @@ def entry() -> NoReturn:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     # Not by raising SIGINT, which is ignored where a shell started us in the background.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup and signal.getsignal(hangup) == signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(hangup, signal.default_int_handler)
     # Tens of thousands of objects are made that stay to the end. Python would look through them after every 700, and
     # once more when it ends: a tenth of what a short command costs.
     gc.set_threshold(_OBJECTS)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cmx.runner.isolation import Isolation
-from cmx.runner.process import Code, Worker
+from cmx.runner.process import Code, Worker, uninterrupted
 
 # TensorFlow and torch take about half of one GiB each, only loaded.
 _PLENTY = 4 << 30
+_LOADING_SECONDS = 30.0
 
 
 class Ahead:
@@ -24,22 +25,34 @@ class Ahead:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for folder, worker in self._waiting.items():
-            worker.end()
-            shutil.rmtree(folder, ignore_errors=True)
+        with uninterrupted():
+            for folder in tuple(self._waiting):
+                self._give_up(folder)
 
-    def start(self, python: Path, code: Sequence[Code], folder: Path, isolation: Isolation | None) -> None:
+    def start(
+        self, python: Path, code: Sequence[Code], folder: Path, isolation: Isolation | None, memory: int | None
+    ) -> None:
         """Start the worker whose job will be carried out in ``folder``."""
-        self._waiting[folder] = Worker(python, code, folder, isolation)
+        self._waiting[folder] = Worker(python, code, folder, isolation, memory)
 
-    def wait_until_loaded(self, seconds: float) -> None:
-        """Return when all of them sleep; see ``Worker.wait_until_loaded``."""
-        for worker in self._waiting.values():
-            worker.wait_until_loaded(seconds)
+    def settle(self) -> None:
+        """Return when all of them sleep. One that takes half a minute, or has ended, is none of them any more."""
+        for folder, worker in tuple(self._waiting.items()):
+            worker.wait_until_loaded(_LOADING_SECONDS)
+            if not worker.waits:
+                self._give_up(folder)
 
     def take(self, folder: Path) -> Worker | None:
-        """The worker that waits in ``folder``, for whoever has its job now."""
+        """The worker that is to carry out the job in ``folder``; None where there is none, or it has ended."""
+        worker = self._waiting.get(folder)
+        if worker is not None and worker.ended:
+            self._give_up(folder)
         return self._waiting.pop(folder, None)
+
+    def _give_up(self, folder: Path) -> None:
+        self._waiting[folder].end()
+        del self._waiting[folder]
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def plenty_of_memory() -> bool:

@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ _LOADED = "loaded"
 _POLL_SECONDS = 0.2
 _LOADED_POLL_SECONDS = 0.002
 _GRACE_SECONDS = 2.0
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _PASSED_ON = ("PATH", *_TEMPORARY, "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "USER")
 _HOME = "home"
@@ -76,13 +77,20 @@ def code_of(job: Document, *, frameworks: bool) -> list[Code]:
 class Worker:
     """A worker process: it loads ``code`` at once, and then waits for the one job that it is given.
 
-    ``folder`` is that of everything that comes of the job: job.json, outcome.json, output.txt, and what the action
-    leaves; what was in it before is gone. With ``isolation`` the worker sees and writes only what that allows. As a
-    context manager it has ended after the block.
+    It has ``memory`` bytes for that, or all there are. ``folder`` is that of all that comes of the job: job.json,
+    outcome.json, output.txt, and what the action leaves; what was in it before is gone. With ``isolation`` the worker
+    sees and writes only what that allows. As a context manager it has ended after the block.
     """
 
-    def __init__(self, python: Path, code: Sequence[Code], folder: Path, isolation: Isolation | None = None) -> None:
-        self._folder, self._isolation, self._ended = folder, isolation, False
+    def __init__(
+        self,
+        python: Path,
+        code: Sequence[Code],
+        folder: Path,
+        isolation: Isolation | None = None,
+        memory: int | None = None,
+    ) -> None:
+        self._folder, self._isolation, self._ended, self._waited = folder, isolation, False, 0.0
         with disk_failures(folder, "starting a worker"):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -98,7 +106,7 @@ class Worker:
                 env=_environment(folder / _HOME, isolation is not None),
                 start_new_session=True,
             )
-        self._tell(json.dumps(code))
+        self._tell(json.dumps({"code": code, "memory_limit": memory}))
 
     def __enter__(self) -> Worker:
         return self
@@ -106,23 +114,35 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.end()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended, however."""
+        return self._child.poll() is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has loaded its code, and sleeps until its job is there."""
+        return (self._folder / _LOADED).exists() and not self.ended
+
     def wait_until_loaded(self, seconds: float) -> None:
-        """Return when it has loaded its code and sleeps, or has ended, or after ``seconds``: the job tells which."""
-        deadline, loaded = time.monotonic() + seconds, self._folder / _LOADED
-        while not loaded.exists() and self._child.poll() is None and time.monotonic() < deadline:
+        """Return when it waits for its job, or has ended, or after ``seconds``: carrying out the job tells which."""
+        begin = time.monotonic()
+        while not (self.waits or self.ended) and time.monotonic() < begin + seconds:
             time.sleep(_LOADED_POLL_SECONDS)
+        self._waited += time.monotonic() - begin
 
     def carry_out(self, job: Document, limits: Limits, on_progress: Callable[[Document], None]) -> dict[str, Any]:
         """The outcome document of the job, whether its action succeeded or failed; the process has ended then.
 
-        ``on_progress`` is given the newest line of its progress.jsonl. Raises WorkerCrashed, WorkerTimeout or
-        WorkerOutOfMemory with the last lines of output, Interrupted on Ctrl-C.
+        ``on_progress`` is given the newest line of its progress.jsonl. The time that the worker was waited for while
+        it loaded its code counts. Raises WorkerCrashed, WorkerTimeout or WorkerOutOfMemory with the last lines of
+        output, Interrupted on Ctrl-C.
         """
         folder = self._folder
         write_atomically(folder / "job.json", json.dumps(job, indent=1))
         try:
             self._tell("go")
-            status = _wait(self._child, limits.seconds, _Tail(folder / "progress.jsonl", on_progress))
+            status = _wait(self._child, limits.seconds - self._waited, _Tail(folder / "progress.jsonl", on_progress))
         except KeyboardInterrupt:
             raise Interrupted("interrupted", hint="nothing of this run was kept as a result") from None
         finally:
@@ -137,15 +157,35 @@ class Worker:
 
     def end(self) -> None:
         """End it and whatever it started."""
-        if not self._ended:
-            self._ended = True
+        if self._ended:
+            return
+        with uninterrupted():
             _end(self._child)
+            self._ended = True
             shutil.rmtree(self._folder / _HOME, ignore_errors=True)
+            (self._folder / _LOADED).unlink(missing_ok=True)
 
     def _tell(self, line: str) -> None:
         assert self._child.stdin is not None
         with suppress(BrokenPipeError):  # it has ended already, and its status says how
             os.write(self._child.stdin.fileno(), line.encode() + b"\n")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Another Ctrl-C, while what the first one ended is cleaned up, waits until that is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[int] = []
+    before = {name: signal.signal(name, lambda number, _: pending.append(number)) for name in _ENDING}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    if pending:
+        signal.raise_signal(pending[0])
 
 
 def worker_command(python: Path, folder: Path, isolation: Isolation | None) -> list[str]:

@@ -18,6 +18,7 @@ from cmx.results import Comparability, Database, Result
 from cmx.results.judgement import ACCURACY
 from cmx.results.result import FILE
 from cmx.runner.options import Options
+from cmx.runner.process import uninterrupted
 from cmx.runner.state import Run
 from cmx.runner.steps import finish, launches, measure, prepare, start_ahead
 from cmx.settings import Settings
@@ -55,7 +56,8 @@ def run_plan(
         raise Interrupted("interrupted", hint="nothing of this run was recorded") from None
     finally:
         if not (run.folder / FILE).exists():
-            shutil.rmtree(run.folder, ignore_errors=True)
+            with uninterrupted():
+                shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def check(run: Run) -> None:

@@ -33,7 +33,7 @@ def start_ahead(run: Run) -> None:
     with suppress(Busy), run.provisioner.store.device_lock(DEVICE, what=starting, timeout=0):
         for step in coming if plenty_of_memory() else coming[:1]:
             python, code = run.provisioner.python(step.environment), code_of(outline_of(run, step), frameworks=True)
-            run.ahead.start(python, code, run.folder / folder_of(step.id, 1), run.isolation)
+            run.ahead.start(python, code, run.folder / folder_of(step.id, 1), run.isolation, run.options.memory_limit)
 
 
 def prepare(run: Run) -> None:

@@ -53,11 +53,11 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
     what = f"{folder} of {run.plan.workflow}"
     with run.provisioner.store.device_lock(DEVICE, what=what, on_wait=run.reporter.note):
         begin = time.perf_counter_ns()
-        with _worker(run, python, run.folder / folder, code_of(job, frameworks=measures)) as worker:
+        with _worker(run, python, run.folder / folder, code_of(job, frameworks=measures), limits) as worker:
             if not measures:
                 return Worked(carry_out(worker))
             worker.wait_until_loaded(limits.seconds)
-            run.ahead.wait_until_loaded(limits.seconds)
+            run.ahead.settle()
             loading = elapsed(begin)
             before = _quiet(run)
             monitor, energy = NoiseMonitor(), EnergyMonitor()
@@ -66,8 +66,8 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
             return Worked(outcome, before, noise, used, loading + noise.elapsed_ns)
 
 
-def _worker(run: Run, python: Path, folder: Path, code: Sequence[Code]) -> Worker:
-    return run.ahead.take(folder) or Worker(python, code, folder, run.isolation)
+def _worker(run: Run, python: Path, folder: Path, code: Sequence[Code], limits: Limits) -> Worker:
+    return run.ahead.take(folder) or Worker(python, code, folder, run.isolation, limits.memory)
 
 
 def _tell(run: Run, event: Document) -> None:

@@ -52,10 +52,9 @@ def main(arguments: list[str]) -> int:
     faulthandler.enable()
     process.end_on_signals()
     process.volunteer_for_oom_killer()
-    file = Path(arguments[0])
+    lines, file = process.end_with_parent(), Path(arguments[0])
     if told:
-        wait_for_job(file)
-    process.end_with_parent()
+        wait_for_job(file, lines)
     try:
         job = Job.read(file)
     except (JobError, OSError) as error:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Optional
 
 ORPHANED = 70
@@ -31,20 +32,26 @@ def end_on_signals() -> None:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
-def end_with_parent() -> None:
-    """End when standard input, a pipe that the controller holds open, reaches its end: the controller is gone."""
+def end_with_parent() -> SimpleQueue[bytes]:
+    """End when standard input, a pipe that the controller holds open, reaches its end: the controller is gone.
+
+    Returns where the lines come that are written there before.
+    """
+    lines: SimpleQueue[bytes] = SimpleQueue()
     try:
         piped = stat.S_ISFIFO(os.fstat(0).st_mode)
     except OSError:
-        return
+        return lines
     if piped:
-        threading.Thread(target=_wait_for_end, name="cmx-orphan", daemon=True).start()
+        threading.Thread(target=_wait_for_end, args=(lines,), name="cmx-orphan", daemon=True).start()
+    return lines
 
 
-def _wait_for_end() -> None:
+def _wait_for_end(lines: SimpleQueue[bytes]) -> None:
     try:
-        while os.read(0, 65536):
-            pass
+        with open(0, "rb", closefd=False) as told:
+            for line in told:
+                lines.put(line)
     except OSError:
         pass
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():

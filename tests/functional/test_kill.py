@@ -101,7 +101,7 @@ def test_ctrl_c_ends_with_130_leaves_no_child_and_records_nothing(
 
 
 def test_the_controller_alone_interrupted_ends_its_worker(cmx: CommandLine) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A shell's "&" leaves SIGINT ignored; SIGTERM has to end it all the same.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN if number == signal.SIGTERM else signal.SIG_DFL)
         child = cmx.start("run", "benchmark", *LONG, "--json")
@@ -113,6 +113,28 @@ def test_the_controller_alone_interrupted_ends_its_worker(cmx: CommandLine) -> N
         assert '"type": "Interrupted"' in out
         wait_until(lambda: not cmx.processes(), 2, "the end of its children")
         assert cmx.results() == []
+
+
+def test_a_checker_killed_while_it_sleeps_is_started_anew(cmx: CommandLine) -> None:
+    child = cmx.start("run", "benchmark", "--duration", "3", "--offline")
+    wait_until(lambda: MOMENTS["measuring"](cmx), 30, "measuring")
+    [worker] = [pid for pid in cmx.processes() if b"/validate/job.json" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(worker, signal.SIGKILL)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert "18/20" in out
+
+
+def test_a_second_ctrl_c_leaves_no_more_behind_than_the_first(cmx: CommandLine) -> None:
+    for delay in (0.0, 0.002, 0.02, 0.1):
+        child = cmx.start("run", "benchmark", *LONG)
+        wait_until(lambda: MOMENTS["measuring"](cmx), 30, "measuring")
+        child.send_signal(signal.SIGINT)
+        time.sleep(delay)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+        wait_until(lambda: not cmx.processes(), 2, "the end of its children")
+        assert list(cmx.home.glob("runs/*")) == []
 
 
 def test_a_killed_worker_is_recorded(cmx: CommandLine) -> None:

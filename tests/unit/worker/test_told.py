@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cmx.errors import WorkerTimeout
 from cmx.runner.ahead import Ahead
-from cmx.runner.process import Code, Limits, code_of
+from cmx.runner.process import Code, Limits, code_of, uninterrupted
+from cmx.runner.process import Worker as Process
 from cmx.worker.component_code import load_module
 from cmx.worker.process import ORPHANED
 
@@ -49,8 +52,8 @@ def tell(process: subprocess.Popen[str], *lines: str) -> None:
         process.stdin.write(line + "\n")
 
 
-def code(worker: Worker) -> str:
-    return json.dumps([[str(worker.folder / "action.py"), "action/try-it==1.0.0"]])
+def code(worker: Worker, memory: int | None = None) -> str:
+    return json.dumps({"code": [[str(worker.folder / "action.py"), "action/try-it==1.0.0"]], "memory_limit": memory})
 
 
 def wait_for(file: Path) -> None:
@@ -58,6 +61,21 @@ def wait_for(file: Path) -> None:
     while not file.exists():
         assert time.monotonic() < deadline, f"{file} did not come"
         time.sleep(0.005)
+
+
+def wait_until_gone(folder: Path) -> None:
+    """Until the worker of this folder has ended."""
+    deadline = time.monotonic() + 30
+    while any(str(folder) in text for text in map(_command_line, Path("/proc").glob("[0-9]*"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def _command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def test_the_action_is_loaded_before_the_job_is_there_and_once(worker: Worker) -> None:
@@ -104,12 +122,18 @@ def test_only_what_the_action_loads_is_told_to_let_its_blas_threads_sleep(worker
         assert worker.outcome()["metrics"] == {"loading": "20", "working": None}
 
 
-@pytest.mark.parametrize("loaded", [False, True])
-def test_a_worker_whose_controller_goes_before_there_is_a_job_ends(worker: Worker, loaded: bool) -> None:
-    worker.job(COUNTING)
-    with told(worker, *([code(worker)] if loaded else [])) as process:
-        if loaded:
-            wait_for(worker.folder / "loaded")
+@pytest.mark.parametrize("moment", ["before", "while loading", "loaded"])
+def test_a_worker_whose_controller_goes_before_there_is_a_job_ends(worker: Worker, moment: str) -> None:
+    endless = """
+        import time
+        from pathlib import Path
+        (Path(__file__).parent / "loads").touch()
+        time.sleep(1000)
+    """
+    worker.job(endless if moment == "while loading" else COUNTING)
+    with told(worker, *([] if moment == "before" else [code(worker)])) as process:
+        if moment != "before":
+            wait_for(worker.folder / ("loads" if moment == "while loading" else "loaded"))
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(30) == ORPHANED
@@ -150,8 +174,8 @@ def test_a_worker_started_ahead_is_the_one_that_gets_the_job(worker: Worker) -> 
     document = json.loads((worker.job(COUNTING).folder / "job.json").read_text())
     folder = worker.folder / "run" / "step"
     with Ahead() as ahead:
-        ahead.start(Path(sys.executable), code_of({**document, "roles": {}}, frameworks=True), folder, None)
-        ahead.wait_until_loaded(30)
+        ahead.start(Path(sys.executable), code_of({**document, "roles": {}}, frameworks=True), folder, None, None)
+        ahead.settle()
         assert (worker.folder / "loads").read_text() == "x"
         taken = ahead.take(folder)
         assert taken is not None
@@ -167,8 +191,8 @@ def test_a_worker_that_gets_no_job_is_gone_with_its_folder(worker: Worker) -> No
     folder = worker.folder / "run" / "step"
     with Ahead() as ahead:
         code = Code(str(worker.folder / "action.py"), "action/try-it==1.0.0")
-        ahead.start(Path(sys.executable), [code], folder, None)
-        ahead.wait_until_loaded(30)
+        ahead.start(Path(sys.executable), [code], folder, None, None)
+        ahead.settle()
         pid = int((worker.folder / "pid").read_text())
         os.kill(pid, 0)
     with pytest.raises(ProcessLookupError):
@@ -176,12 +200,59 @@ def test_a_worker_that_gets_no_job_is_gone_with_its_folder(worker: Worker) -> No
     assert not folder.exists()
 
 
-def test_one_that_crashed_before_its_job_came_is_not_waited_for(worker: Worker) -> None:
-    worker.job("import os\nos.abort()")
+@pytest.mark.parametrize("source", ["import os\nos.abort()", "import time\ntime.sleep(1000)"])
+def test_one_that_ends_or_takes_too_long_before_its_job_came_is_given_up(
+    worker: Worker, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cmx.runner.ahead._LOADING_SECONDS", 2.0)
+    worker.job(source)
     folder = worker.folder / "run" / "step"
     with Ahead() as ahead:
         code = Code(str(worker.folder / "action.py"), "action/try-it==1.0.0")
-        ahead.start(Path(sys.executable), [code], folder, None)
-        begin = time.monotonic()
-        ahead.wait_until_loaded(60)
-        assert time.monotonic() - begin < 30
+        ahead.start(Path(sys.executable), [code], folder, None, None)
+        ahead.settle()
+        assert ahead.take(folder) is None
+        assert not folder.exists()
+
+
+def test_one_that_is_killed_while_it_sleeps_is_not_given_a_job(worker: Worker) -> None:
+    worker.job("import os\nfrom pathlib import Path\n(Path(__file__).parent / 'pid').write_text(str(os.getpid()))")
+    folder = worker.folder / "run" / "step"
+    with Ahead() as ahead:
+        code = Code(str(worker.folder / "action.py"), "action/try-it==1.0.0")
+        ahead.start(Path(sys.executable), [code], folder, None, None)
+        ahead.settle()
+        os.kill(int((worker.folder / "pid").read_text()), signal.SIGKILL)
+        wait_until_gone(folder)
+        assert ahead.take(folder) is None
+
+
+def test_the_time_of_loading_counts_for_the_time_limit(worker: Worker) -> None:
+    document = json.loads((worker.job("import time\ntime.sleep(1000)").folder / "job.json").read_text())
+    folder = worker.folder / "run" / "step"
+    begin = time.monotonic()
+    code = code_of({**document, "roles": {}}, frameworks=False)
+    with Process(Path(sys.executable), code, folder) as process, pytest.raises(WorkerTimeout, match="after 2 s"):
+        process.wait_until_loaded(2)
+        process.carry_out({**document, "output": str(folder)}, Limits(2), lambda event: None)
+    assert time.monotonic() - begin < 2 + 1.9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's address space")
+def test_the_memory_limit_holds_while_code_is_loaded(worker: Worker) -> None:
+    worker.job("HELD = bytearray(2_000_000_000)", memory_limit=500_000_000)
+    with told(worker, code(worker, 500_000_000), "go") as process:
+        assert process.wait(30) == 1
+    found = worker.outcome()
+    assert found["error"]["type"] == "out-of-memory"
+    assert found["memory_peak"] < 500_000_000
+
+
+def test_another_ctrl_c_waits_until_what_the_first_one_ended_is_cleaned_up() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("inner")
+        done.append("outer")
+    assert done == ["inner", "outer"]
