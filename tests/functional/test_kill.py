@@ -118,8 +118,7 @@ def test_the_controller_alone_interrupted_ends_its_worker(cmx: CommandLine) -> N
 def test_a_checker_killed_while_it_sleeps_is_started_anew(cmx: CommandLine) -> None:
     child = cmx.start("run", "benchmark", "--duration", "3", "--offline")
     wait_until(lambda: MOMENTS["measuring"](cmx), 30, "measuring")
-    [worker] = [pid for pid in cmx.processes() if b"/validate/job.json" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(worker, signal.SIGKILL)
+    os.kill(cmx.workers()["validate"], signal.SIGKILL)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 0, err
     assert "18/20" in out
@@ -140,8 +139,7 @@ def test_a_second_ctrl_c_leaves_no_more_behind_than_the_first(cmx: CommandLine) 
 def test_a_killed_worker_is_recorded(cmx: CommandLine) -> None:
     child = cmx.start("run", "benchmark", *LONG)
     wait_until(lambda: MOMENTS["measuring"](cmx), 30, "measuring")
-    [worker] = [pid for pid in cmx.processes() if b"/benchmark/job.json" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(worker, signal.SIGKILL)
+    os.kill(cmx.workers()["benchmark"], signal.SIGKILL)
     _, err = child.communicate(timeout=20)
     assert cmx.processes() == []
     assert not list(cmx.home.glob("runs/*/validate"))

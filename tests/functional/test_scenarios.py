@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 from command_line import CommandLine, told, wait_until, write_files
@@ -108,9 +107,7 @@ def test_a_worker_killed_while_it_serves_ends_with_a_record(cmx: CommandLine) ->
     child = cmx.start("run", "benchmark", "--scenario", "server", "--target-qps", "2", "--duration", "300")
     try:
         wait_until(lambda: list(cmx.home.glob("runs/*/benchmark/mlperf_log_detail.txt")), 60, "measuring")
-        runs = f"HOME={cmx.home / 'runs'}/"
-        [worker] = [pid for pid in cmx.processes() if runs in Path(f"/proc/{pid}/environ").read_text(errors="replace")]
-        os.kill(worker, signal.SIGKILL)
+        os.kill(cmx.workers()["benchmark"], signal.SIGKILL)
         out, err = child.communicate(timeout=30)
     finally:
         child.kill()

@@ -11,15 +11,6 @@ from command_line import CommandLine, Popen, wait_until
 MEASURING = ("run", "benchmark", "--duration", "4", "--offline")
 
 
-def workers(cmx: CommandLine) -> dict[str, int]:
-    """The processes of the workers there are, by the folder of their job."""
-    found = {}
-    for pid in cmx.processes():
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        found |= {Path(word).parent.name: pid for word in words if word.endswith("/job.json")}
-    return found
-
-
 def ticks(pid: int) -> int:
     """The processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -37,14 +28,14 @@ def test_while_one_worker_measures_the_next_has_loaded_its_code_and_sleeps(cmx: 
     [waiting] = cmx.home.glob("runs/*/validate")
     assert (waiting / "loaded").exists()
     assert not (waiting / "job.json").exists()
-    there = workers(cmx)
+    there = cmx.workers()
     assert set(there) == {"benchmark", "validate"}
     used = ticks(there["validate"])
     time.sleep(1)
     assert ticks(there["validate"]) == used
     assert "18/20" in child.communicate(timeout=60)[0]
     assert not (waiting / "loaded").exists()
-    assert workers(cmx) == {}
+    assert cmx.workers() == {}
 
 
 def test_nothing_is_started_ahead_while_somebody_measures(cmx: CommandLine) -> None:
@@ -56,7 +47,7 @@ def test_nothing_is_started_ahead_while_somebody_measures(cmx: CommandLine) -> N
             break
     else:
         pytest.fail("the second run did not wait")
-    assert set(workers(cmx)) == {"benchmark", "validate"}
+    assert set(cmx.workers()) == {"benchmark", "validate"}
     assert len(list(cmx.home.glob("runs/*/validate"))) == 1
     for child in (first, second):
         child.communicate(timeout=60)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,15 @@ class CommandLine:
         """Every process that has this home's user, and the workers, each with a home in its run; their children too."""
         user, runs = f"HOME={self.environ['HOME']}".encode(), f"HOME={self.home / 'runs'}/".encode()
         return [p for p in _all_processes() if any(e == user or e.startswith(runs) for e in _environment(p))]
+
+    def workers(self) -> dict[str, int]:
+        """The processes of the workers there are, by the folder of their job, as in "benchmark"."""
+        found = {}
+        for pid in self.processes():
+            with suppress(OSError):  # it has ended just now
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+                found |= {Path(word).parent.name: pid for word in words if word.endswith("/job.json")}
+        return found
 
 
 def told(answer: Answer) -> tuple[str, str]:
