@@ -81,21 +81,6 @@ def wait_for(file: Path) -> None:
         time.sleep(0.005)
 
 
-def wait_until_gone(folder: Path) -> None:
-    """Until the worker of this folder has ended."""
-    deadline = time.monotonic() + 30
-    while any(str(folder) in text for text in map(_command_line, Path("/proc").glob("[0-9]*"))):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def _command_line(process: Path) -> str:
-    try:
-        return (process / "cmdline").read_text()
-    except OSError:
-        return ""
-
-
 def test_the_action_is_loaded_before_the_job_is_there_and_once(worker: Worker) -> None:
     worker.job(COUNTING)
     job = worker.folder / "job.json"
@@ -225,8 +210,9 @@ def test_one_that_ends_or_takes_too_long_before_its_job_came_is_given_up(
 def test_one_that_is_killed_while_it_sleeps_is_not_given_a_job(worker: Worker) -> None:
     worker.job(LEAVING_ITS_PID)
     with started_ahead(worker) as (ahead, folder):
-        os.kill(int((worker.folder / "pid").read_text()), signal.SIGKILL)
-        wait_until_gone(folder)
+        pid = int((worker.folder / "pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         assert ahead.take(folder) is None
 
 
