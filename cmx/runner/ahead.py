@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
-from cmx.runner.isolation import Isolation
-from cmx.runner.process import Code, Worker, uninterrupted
+from cmx.runner.process import Worker, uninterrupted
 
 # TensorFlow and torch take about half of one GiB each, only loaded.
 _PLENTY = 4 << 30
-_LOADING_SECONDS = 30.0
 
 
 class Ahead:
-    """The workers of a run that wait for their jobs. After the block none is left, nor the folder of one not used."""
+    """The workers of a run that wait for their jobs. After the block none is left, nor the folder of one not used.
 
-    def __init__(self) -> None:
+    One that has not loaded its code after ``patience`` seconds is given up.
+    """
+
+    def __init__(self, patience: float = 30.0) -> None:
+        self._patience = patience
         self._waiting: dict[Path, Worker] = {}
 
     def __enter__(self) -> Ahead:
@@ -29,16 +30,14 @@ class Ahead:
             for folder in tuple(self._waiting):
                 self._give_up(folder)
 
-    def start(
-        self, python: Path, code: Sequence[Code], folder: Path, isolation: Isolation | None, memory: int | None
-    ) -> None:
-        """Start the worker whose job will be carried out in ``folder``."""
-        self._waiting[folder] = Worker(python, code, folder, isolation, memory)
+    def add(self, worker: Worker) -> None:
+        """Keep a worker until there is a job for its folder."""
+        self._waiting[worker.folder] = worker
 
     def settle(self) -> None:
-        """Return when all of them sleep. One that takes half a minute, or has ended, is none of them any more."""
+        """Return when all of them sleep. One that takes too long, or has ended, is none of them any more."""
         for folder, worker in tuple(self._waiting.items()):
-            worker.wait_until_loaded(_LOADING_SECONDS)
+            worker.wait_until_loaded(self._patience)
             if not worker.waits:
                 self._give_up(folder)
 

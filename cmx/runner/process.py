@@ -90,7 +90,7 @@ class Worker:
         isolation: Isolation | None = None,
         memory: int | None = None,
     ) -> None:
-        self._folder, self._isolation, self._ended, self._waited = folder, isolation, False, 0.0
+        self.folder, self._isolation, self._ended, self._waited = folder, isolation, False, 0.0
         with disk_failures(folder, "starting a worker"):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -122,7 +122,7 @@ class Worker:
     @property
     def waits(self) -> bool:
         """Whether it has loaded its code, and sleeps until its job is there."""
-        return (self._folder / _LOADED).exists() and not self.ended
+        return (self.folder / _LOADED).exists() and not self.ended
 
     def wait_until_loaded(self, seconds: float) -> None:
         """Return when it waits for its job, or has ended, or after ``seconds``: carrying out the job tells which."""
@@ -138,7 +138,7 @@ class Worker:
         it loaded its code counts. Raises WorkerCrashed, WorkerTimeout or WorkerOutOfMemory with the last lines of
         output, Interrupted on Ctrl-C.
         """
-        folder = self._folder
+        folder = self.folder
         write_atomically(folder / "job.json", json.dumps(job, indent=1))
         try:
             self._tell("go")
@@ -162,8 +162,8 @@ class Worker:
         with uninterrupted():
             _end(self._child)
             self._ended = True
-            shutil.rmtree(self._folder / _HOME, ignore_errors=True)
-            (self._folder / _LOADED).unlink(missing_ok=True)
+            shutil.rmtree(self.folder / _HOME, ignore_errors=True)
+            (self.folder / _LOADED).unlink(missing_ok=True)
 
     def _tell(self, line: str) -> None:
         assert self._child.stdin is not None

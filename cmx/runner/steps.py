@@ -16,7 +16,7 @@ from cmx.runner.ahead import plenty_of_memory
 from cmx.runner.process import code_of
 from cmx.runner.provision import products_of
 from cmx.runner.state import Run, job_of, made_from, outline_of
-from cmx.runner.work import DEVICE, check_versions, elapsed, failure, intent, products_in, work
+from cmx.runner.work import DEVICE, check_versions, elapsed, failure, intent, products_in, start_worker, work
 from cmx.store import Busy
 
 
@@ -33,7 +33,7 @@ def start_ahead(run: Run) -> None:
     with suppress(Busy), run.provisioner.store.device_lock(DEVICE, what=starting, timeout=0):
         for step in coming if plenty_of_memory() else coming[:1]:
             python, code = run.provisioner.python(step.environment), code_of(outline_of(run, step), frameworks=True)
-            run.ahead.start(python, code, run.folder / folder_of(step.id, 1), run.isolation, run.options.memory_limit)
+            run.ahead.add(start_worker(run, python, code, folder_of(step.id, 1)))
 
 
 def prepare(run: Run) -> None:

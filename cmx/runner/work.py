@@ -53,7 +53,8 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
     what = f"{folder} of {run.plan.workflow}"
     with run.provisioner.store.device_lock(DEVICE, what=what, on_wait=run.reporter.note):
         begin = time.perf_counter_ns()
-        with _worker(run, python, run.folder / folder, code_of(job, frameworks=measures), limits) as worker:
+        waiting = run.ahead.take(run.folder / folder)
+        with waiting or start_worker(run, python, code_of(job, frameworks=measures), folder) as worker:
             if not measures:
                 return Worked(carry_out(worker))
             worker.wait_until_loaded(limits.seconds)
@@ -66,8 +67,9 @@ def work(run: Run, python: Path, job: Document, folder: str, limits: Limits, *, 
             return Worked(outcome, before, noise, used, loading + noise.elapsed_ns)
 
 
-def _worker(run: Run, python: Path, folder: Path, code: Sequence[Code], limits: Limits) -> Worker:
-    return run.ahead.take(folder) or Worker(python, code, folder, run.isolation, limits.memory)
+def start_worker(run: Run, python: Path, code: Sequence[Code], folder: str) -> Worker:
+    """The worker of a job of this run, which loads its code."""
+    return Worker(python, code, run.folder / folder, run.isolation, run.options.memory_limit)
 
 
 def _tell(run: Run, event: Document) -> None:

@@ -15,6 +15,7 @@ from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING
 
 import pytest
+from command_line import wait_until
 
 from cmx.errors import WorkerTimeout
 from cmx.runner.ahead import Ahead
@@ -42,12 +43,12 @@ LEAVING_ITS_PID = """
 
 
 @contextmanager
-def started_ahead(worker: Worker) -> Iterator[tuple[Ahead, Path]]:
+def started_ahead(worker: Worker, patience: float = 30.0) -> Iterator[tuple[Ahead, Path]]:
     """The worker for the job's action, which has loaded it or was given up, and the folder that its job will have."""
     folder = worker.folder / "run" / "step"
-    with Ahead() as ahead:
+    with Ahead(patience) as ahead:
         action = Code(str(worker.folder / "action.py"), "action/try-it==1.0.0")
-        ahead.start(Path(sys.executable), [action], folder, None, None)
+        ahead.add(Process(Path(sys.executable), [action], folder))
         ahead.settle()
         yield ahead, folder
 
@@ -75,10 +76,7 @@ def code(worker: Worker, memory: int | None = None) -> str:
 
 
 def wait_for(file: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not file.exists():
-        assert time.monotonic() < deadline, f"{file} did not come"
-        time.sleep(0.005)
+    wait_until(file.exists, 30, file.name)
 
 
 def test_the_action_is_loaded_before_the_job_is_there_and_once(worker: Worker) -> None:
@@ -197,12 +195,9 @@ def test_a_worker_that_gets_no_job_is_gone_with_its_folder(worker: Worker) -> No
 
 
 @pytest.mark.parametrize("source", ["import os\nos.abort()", "import time\ntime.sleep(1000)"])
-def test_one_that_ends_or_takes_too_long_before_its_job_came_is_given_up(
-    worker: Worker, source: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cmx.runner.ahead._LOADING_SECONDS", 2.0)
+def test_one_that_ends_or_takes_too_long_before_its_job_came_is_given_up(worker: Worker, source: str) -> None:
     worker.job(source)
-    with started_ahead(worker) as (ahead, folder):
+    with started_ahead(worker, patience=2.0) as (ahead, folder):
         assert ahead.take(folder) is None
         assert not folder.exists()
 
